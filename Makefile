@@ -1,0 +1,59 @@
+# Everything happens in .venv, which the first target that needs it makes.
+
+PYTHON ?= python3
+JOBS ?= 2
+MATRIX ?= 3.12 3.13
+MATRIX_TESTS ?= $(wildcard tests/agent tests/inert tests/end_to_end)
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q
+
+.PHONY: help demo test check bench clean servers matrix
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
+
+demo: .venv/.demo ## check a real fleet on this machine that has faults in it
+	@$(BIN)/cachecheck demo
+
+test: .venv/.dev servers ## run the tests
+	$(BIN)/pytest -n $(JOBS)
+
+check: .venv/.dev servers matrix ## do all that CI does
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term
+	tests/matrix test "$(MATRIX)" -n $(JOBS) $(MATRIX_TESTS)
+
+bench: .venv/.dev servers ## measure; tests/benchmarks
+	$(BIN)/python -m pytest tests/benchmarks -q -s \
+		-o python_files='bench_*.py' -o python_functions='bench_*' -o timeout=600
+
+clean: ## remove what the other targets made
+	rm -rf .venv .venv-* .coverage .coverage.* .benchmarks .hypothesis .import_linter_cache
+	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+servers:
+	@tests/install-servers
+
+matrix:
+	@tests/matrix install $(MATRIX)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; } || \
+		{ echo '$(PYTHON) cannot make virtual environments: apt install python3-venv' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[demo]'
+	@touch $@
+
+.venv/.dev: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[dev]'
+	@touch .venv/.demo $@

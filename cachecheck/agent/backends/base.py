@@ -1,0 +1,74 @@
+"""What the agent asks of a Django cache backend: one subclass, in one file, for each kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from cachecheck.agent.namespaces import observe, recover
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.core.cache.backends.base import BaseCache
+
+    from cachecheck.model import Counters, Namespace, Naming, Scope
+    from cachecheck.stores.base import Store, Stored
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Backend:
+    """One cache alias of this process, as cachecheck looks at it.
+
+    ``cache`` is the application's own backend object; it is asked for its settings and for
+    ``make_key`` and never used to read or write entries.
+    """
+
+    kind: ClassVar[str] = "unsupported"
+    scope: ClassVar[Scope] = "network"
+    naming: ClassVar[Naming] = "stored"
+
+    def __init__(self, alias: str, cache: BaseCache) -> None:
+        self.alias = alias
+        self.cache = cache
+
+    def store(self) -> Store:
+        """Open the store behind the alias, on connections of its own; the caller closes it."""
+        raise NotImplementedError
+
+    def settings(self) -> Pairs:
+        """Give the settings that should be equal everywhere, each alone, without secrets."""
+        return ()
+
+    def codec(self) -> Pairs:
+        """Give what decides how values become bytes: serializer, compressor, their options."""
+        return ()
+
+    def routing(self, probe_keys: Sequence[str]) -> Pairs:
+        """Give the server that each logical probe key goes to; empty where there is one server."""
+        del probe_keys
+        return ()
+
+    def server_counters(self, store: Store) -> Counters | None:
+        """Give the hits and misses that the server counted, where it does and says so."""
+        del store
+        return None
+
+    def payload(self, stored: Stored) -> bytes:
+        """Give the pickle inside the stored bytes, executing nothing of it.
+
+        Raises ``InertUnreadable`` for a codec that is not known, ``InertTooLarge`` past a bound.
+        """
+        raise NotImplementedError
+
+    def namespace(self, probe_key: str) -> Namespace:
+        """Observe the rule from logical to stored keys on one probe key."""
+        return observe(self.cache, probe_key)
+
+    def stored_key(self, logical: str) -> str:
+        """Turn a logical key into the stored one, as the application would."""
+        return str(self.cache.make_and_validate_key(logical))
+
+    def logical_key(self, stored: str, namespace: Namespace) -> str | None:
+        """Recover the logical key; None where the stored key is outside this namespace."""
+        return recover(stored, namespace)

@@ -1,0 +1,34 @@
+"""The budget of one probe: work in short slices, each followed by a real sleep.
+
+Releasing the interpreter lock without sleeping is not enough: the application's threads then wait
+for whole switch intervals. Sleeping at least as long as was worked leaves them half of the time.
+"""
+
+from __future__ import annotations
+
+import time
+
+SLICE_SECONDS = 0.001
+WALL_FACTOR = 40
+
+
+class Budget:
+    """Counts the work of this thread; call it after each small piece.
+
+    A call sleeps where the slice is used up, and returns False once ``work_seconds`` of processor
+    time are spent, or ``WALL_FACTOR`` times as much has passed on the clock (a slow store).
+    """
+
+    def __init__(self, work_seconds: float) -> None:
+        self._work_seconds = work_seconds
+        self._until = time.monotonic() + work_seconds * WALL_FACTOR
+        self._slice_started = time.thread_time()
+        self.spent_seconds = 0.0
+
+    def __call__(self) -> bool:
+        worked = time.thread_time() - self._slice_started
+        if worked >= SLICE_SECONDS:
+            self.spent_seconds += worked
+            time.sleep(worked)
+            self._slice_started = time.thread_time()
+        return self.spent_seconds < self._work_seconds and time.monotonic() < self._until

@@ -1,0 +1,205 @@
+"""The settings of the agent, ``settings.CACHECHECK``: read when needed, validated, fail-closed."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import translate
+from re import Pattern
+from re import compile as compile_pattern
+from typing import TYPE_CHECKING, Any, get_args
+
+import msgspec
+from django.conf import settings
+
+from cachecheck.errors import UsageError
+from cachecheck.model import Scope
+from cachecheck.signing import Keyring, secret_from_text
+from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SECRET_VARIABLE = "CACHECHECK_SECRET"  # noqa: S105  the name of a variable
+ENABLED_VARIABLE = "CACHECHECK_ENABLED"
+RELEASE_VARIABLE = "CACHECHECK_RELEASE"
+SESSION_KEYS = ("django.contrib.sessions.*",)
+
+
+KNOWN = frozenset(
+    {
+        "APPLICATION",
+        "BUDGET_MS",
+        "CACHES",
+        "COUNT_HITS",
+        "ENABLED",
+        "EXPECTED_WORKERS",
+        "MAX_AGE",
+        "MAX_ANSWER",
+        "MAX_BODY",
+        "MAX_KEYS",
+        "NODE",
+        "RELEASE",
+        "SCOPES",
+        "SECRET",
+        "WITHHOLD",
+    }
+)
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting that cannot be used, and what would be right; without its value.
+
+    ``is_unsafe`` marks what could work but must not: a secret that is too short.
+    """
+
+    setting: str
+    message: str
+    is_unsafe: bool = False
+
+
+class Conf(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings in force. ``keyring`` None: no usable secret, so the endpoint is shut."""
+
+    keyring: Keyring | None
+    is_enabled: bool
+    node: str | None
+    application: str
+    caches: tuple[str, ...]
+    scopes: dict[str, Scope]
+    withheld: Pattern[str]
+    release: str | None
+    expected_workers: int | None
+    counts_hits: bool
+    budget_seconds: float
+    max_body_bytes: int
+    max_keys: int
+    max_answer_bytes: int
+    max_age_seconds: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the endpoint may answer at all."""
+        return self.is_enabled and self.keyring is not None and not self.problems
+
+
+def load() -> Conf:
+    """Read the settings as they are now; what is wrong with them stands in ``problems``."""
+    raw = getattr(settings, "CACHECHECK", {})
+    return _Reader(raw if isinstance(raw, dict) else {}, is_dict=isinstance(raw, dict)).conf()
+
+
+class _Reader:
+    """Reads one settings dict, collecting problems instead of stopping at the first."""
+
+    def __init__(self, raw: Mapping[str, Any], *, is_dict: bool) -> None:
+        self._raw = raw
+        self._problems: list[Problem] = []
+        if not is_dict:
+            self._problem("CACHECHECK", "must be a dictionary")
+
+    def conf(self) -> Conf:
+        values = {
+            "keyring": self._keyring(),
+            "is_enabled": self._enabled(),
+            "node": self._get("NODE", None, _is_name, "a printable ASCII name or None"),
+            "application": self._get("APPLICATION", _root_package(), _is_text, "a name"),
+            "caches": self._caches(),
+            "scopes": self._scopes(),
+            "withheld": self._withheld(),
+            "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
+            "expected_workers": self._positive("EXPECTED_WORKERS", None),
+            "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
+            "budget_seconds": self._positive("BUDGET_MS", 50) / 1000,
+            "max_body_bytes": self._positive("MAX_BODY", MAX_BODY_BYTES),
+            "max_keys": self._positive("MAX_KEYS", MAX_KEYS),
+            "max_answer_bytes": self._positive("MAX_ANSWER", MAX_ANSWER_BYTES),
+            "max_age_seconds": self._positive("MAX_AGE", 60),
+        }
+        return Conf(**values, problems=tuple(self._problems))
+
+    def _problem(self, setting: str, message: str, *, is_unsafe: bool = False) -> None:
+        problem = Problem(setting=setting, message=message, is_unsafe=is_unsafe)
+        self._problems.append(problem)
+
+    def _get(self, name: str, default: Any, is_good: Callable[[Any], bool], wanted: str) -> Any:
+        value = self._raw.get(name, default)
+        if value == default or value is None or is_good(value):
+            return value
+        self._problem(name, f"must be {wanted}")
+        return default
+
+    def _positive(self, name: str, default: int | None) -> Any:
+        return self._get(name, default, _is_positive, "a positive whole number")
+
+    def _enabled(self) -> bool:
+        words = {"1": True, "true": True, "yes": True, "on": True, "": True}
+        words |= {"0": False, "false": False, "no": False, "off": False}
+        default = words.get(os.environ.get(ENABLED_VARIABLE, "").strip().lower())
+        if default is None:
+            self._problem("ENABLED", f"{ENABLED_VARIABLE} must be one of 1, 0, true, false")
+        return bool(self._get("ENABLED", bool(default), _is_bool, "True or False"))
+
+    def _keyring(self) -> Keyring | None:
+        secret = self._raw.get("SECRET", os.environ.get(SECRET_VARIABLE)) or ()
+        pairs = [("default", secret)] if isinstance(secret, str) else secret
+        try:
+            secrets = tuple(secret_from_text(text, keyid) for keyid, text in pairs)
+            return Keyring(secrets) if secrets else None
+        except UsageError as exc:
+            self._problem("SECRET", f"cannot be used: {exc}", is_unsafe=True)
+        except (TypeError, ValueError, AttributeError):
+            self._problem("SECRET", "must be a text or a list of (keyid, secret) pairs")
+        return None
+
+    def _caches(self) -> tuple[str, ...]:
+        known = tuple(settings.CACHES)
+        chosen = self._raw.get("CACHES")
+        if chosen is None:
+            return known
+        if not _is_texts(chosen) or not set(chosen) <= set(known):
+            self._problem("CACHES", f"must be a list of aliases out of {', '.join(known)}")
+            return ()
+        return tuple(chosen)
+
+    def _scopes(self) -> dict[str, Scope]:
+        scopes = self._raw.get("SCOPES", {})
+        good = get_args(Scope)
+        if isinstance(scopes, dict) and all(scope in good for scope in scopes.values()):
+            unknown = sorted(set(scopes) - set(settings.CACHES))
+            if unknown:
+                self._problem("SCOPES", f"names caches that are not in CACHES: {unknown}")
+            return dict(scopes)
+        self._problem("SCOPES", f"must map aliases to one of {', '.join(good)}")
+        return {}
+
+    def _withheld(self) -> Pattern[str]:
+        patterns = self._raw.get("WITHHOLD", SESSION_KEYS)
+        if not _is_texts(patterns):
+            self._problem("WITHHOLD", "must be a list of key patterns such as 'user:*'")
+            patterns = ("*",)
+        return compile_pattern("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+
+
+def _root_package() -> str:
+    return str(getattr(settings, "ROOT_URLCONF", "")).partition(".")[0] or "unknown"
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 200  # noqa: PLR2004  as on the wire
+
+
+def _is_name(value: Any) -> bool:
+    return _is_text(value) and value.isascii() and value.isprintable()
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,0 +1,135 @@
+"""Read keys through this view: the answer to ``read``, one reading per key, in order."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, assert_never
+
+from django.core.exceptions import ImproperlyConfigured
+
+from cachecheck.digest import entry_digest
+from cachecheck.errors import (
+    InertError,
+    StoreDenied,
+    StoreError,
+    StoreUnreachable,
+    StoreUnsupported,
+)
+from cachecheck.inert import structural_digest
+from cachecheck.model import Expired, Failed, Missing, Present
+from cachecheck.stores.base import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cachecheck.agent.backends.base import Backend
+    from cachecheck.agent.conf import Conf
+    from cachecheck.model import FailureReason, Key, Reading
+    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.wire import Read
+
+_WITHHELD = Failed(reason="withheld", detail="this node's WITHHOLD names the key")
+
+
+def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Reading, ...]:
+    """Read the keys of the request until the budget is spent, at least one of them."""
+    addresses = [_address(backend, key, conf) for key in request.keys]
+    wanted = [address for address in addresses if isinstance(address, str)]
+    view = _View(backend, request, pace)
+    with closing(backend.store()) as store:
+        found = _guarded(store.read(wanted, pace), len(wanted)) if wanted else iter(())
+        raw = (next(found) if isinstance(address, str) else address for address in addresses)
+        return tuple(view.until_spent(raw))
+
+
+class _View:
+    """Turns what is stored into readings, under the seed of one run."""
+
+    def __init__(self, backend: Backend, request: Read, pace: Pace) -> None:
+        self._backend = backend
+        self._seed = bytes.fromhex(request.seed)
+        self._with_structure = request.with_structure
+        self._pace = pace
+
+    def until_spent(self, found: Iterable[RawReading]) -> Iterator[Reading]:
+        """Give readings until the budget ends.
+
+        A value whose structure could not be told only because earlier ones had spent the budget
+        is left for the next request, where it comes first.
+        """
+        for position, raw in enumerate(found):
+            reading = self._reading(raw)
+            is_spent = not self._pace()
+            if is_spent and position and getattr(reading, "structure_unknown", None):
+                return
+            yield reading
+            if is_spent:
+                return
+
+    def _reading(self, raw: RawReading) -> Reading:
+        match raw:
+            case Stored():
+                return self._present(raw)
+            case Missing() | Expired() | Failed():
+                return raw
+            case _:
+                assert_never(raw)
+
+    def _present(self, stored: Stored) -> Present:
+        structure, unknown, kind = self._structure(stored)
+        return Present(
+            digest=entry_digest(self._seed, stored.value, stored.flags),
+            size_bytes=len(stored.value),
+            expires_at=stored.expires_at,
+            cas=stored.cas,
+            structure=structure,
+            structure_unknown=unknown,
+            value_kind=kind,
+        )
+
+    def _structure(self, stored: Stored) -> tuple[str | None, str | None, str | None]:
+        if not self._with_structure:
+            return None, None, None
+        try:
+            payload = self._backend.payload(stored)
+            found = structural_digest(payload, seed=self._seed, pace=self._pace)
+        except InertError as exc:
+            return None, exc.reason, None
+        return found.digest, None, found.kind
+
+
+def _address(backend: Backend, key: Key, conf: Conf) -> str | Failed:
+    """Turn a key into what the store calls it, or say why it must not be read."""
+    if conf.withheld.match(key.name):
+        return _WITHHELD
+    if key.naming != "logical":
+        return key.name
+    try:
+        stored = backend.stored_key(key.name)
+    except (ValueError, ImproperlyConfigured) as exc:
+        return Failed(reason="error", detail=f"the backend refuses this key: {exc}"[:200])
+    return _WITHHELD if conf.withheld.match(stored) else stored
+
+
+def _guarded(found: Iterator[RawReading], count: int) -> Iterator[RawReading]:
+    """Give ``count`` readings; from the first failure of the store on, they are failures."""
+    given = 0
+    try:
+        for reading in found:
+            yield reading
+            given += 1
+    except StoreError as exc:
+        failure = Failed(reason=_reason(exc), detail=exc.reason)
+        yield from (failure for _ in range(count - given))
+
+
+def _reason(exc: StoreError) -> FailureReason:
+    match exc:
+        case StoreUnreachable():
+            return "unreachable"
+        case StoreDenied():
+            return "denied"
+        case StoreUnsupported():
+            return "unsupported"
+        case _:
+            return "error"

@@ -1,0 +1,60 @@
+"""Where a report goes: standard output, files, and the exit code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from cachecheck.errors import UsageError
+from cachecheck.reporting import json, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cachecheck.model import Report
+
+EXIT_CODES = {"consistent": 0, "divergent": 1, "undecided": 3}
+DEFAULT_WIDTH = 80
+
+_RENDERERS: dict[str, Callable[[Report], str]] = {".json": json.render}
+
+
+def demand_writable(files: Sequence[Path] | None) -> tuple[Path, ...]:
+    """Refuse, before anything is asked of any node, what the report could not be saved to."""
+    for file in files or ():
+        if file.suffix not in _RENDERERS:
+            raise UsageError(f"--save {file}: the suffix must be one of {', '.join(_RENDERERS)}")
+        if not file.absolute().parent.is_dir():
+            raise UsageError(f"--save {file}: there is no such folder")
+    return tuple(files or ())
+
+
+def save(report: Report, files: Sequence[Path]) -> None:
+    """Write the report to each file, whole or not at all."""
+    for file in files:
+        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        try:
+            beside.write_text(_RENDERERS[file.suffix](report), encoding="utf-8")
+            beside.replace(file)
+        except OSError as exc:
+            beside.unlink(missing_ok=True)
+            raise UsageError(f"cannot save the report to {file}: {exc.strerror}") from exc
+
+
+def show(report: Report, format_: str, *, is_verbose: bool) -> None:
+    """Write the report to standard output."""
+    if format_ == "json":
+        text = json.render(report)
+    else:
+        text = table.render(report, width=terminal_width(), is_verbose=is_verbose)
+    sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+def terminal_width() -> int:
+    """Give the width of the terminal; 80 where standard output is none."""
+    if not sys.stdout.isatty():
+        return DEFAULT_WIDTH
+    return shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns

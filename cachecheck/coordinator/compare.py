@@ -1,0 +1,82 @@
+"""Compare what several views said of one key. Pure: readings in, a difference or none out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from cachecheck.model import Failed, Present, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cachecheck.model import Reading
+
+Difference = Literal["missing", "value", "unknown-structure", "encoding", "persistence", "expiry"]
+
+UNSAYABLE = frozenset({"error", "unreachable", "too-large", "unsupported", "withheld"})
+
+
+class Tolerance(Value, frozen=True, kw_only=True):
+    """How far expiries may be apart, in seconds, and until when they are too near to say.
+
+    ``horizon`` is in the coordinator's clock: an entry that expires before it may be gone in one
+    view and not yet in another for no other reason.
+    """
+
+    seconds: float
+    horizon: float
+
+
+def differences(readings: Sequence[Reading], tolerance: Tolerance) -> tuple[Difference, ...]:
+    """Name how the readings of one key differ, gravest first; empty: they agree.
+
+    Readings that failed are left out. Expiries are in the coordinator's clock; those of entries
+    that are about to expire are not compared.
+    """
+    said = [reading for reading in readings if not isinstance(reading, Failed)]
+    present = [reading for reading in said if isinstance(reading, Present)]
+    found: list[Difference] = []
+    if present and len(present) < len(said) and not _is_expiring(present, tolerance):
+        found.append("missing")
+    found.extend(_value_differences(present))
+    found.extend(_expiry_differences(present, tolerance))
+    return tuple(found)
+
+
+def is_unread(readings: Sequence[Reading]) -> bool:
+    """Whether a view that should have said something of the key did not."""
+    return any(isinstance(reading, Failed) and reading.reason in UNSAYABLE for reading in readings)
+
+
+def value_marks(reading: Reading) -> frozenset[str]:
+    """Give what two readings that agree in value have in common: bytes, structure or absence."""
+    if isinstance(reading, Present):
+        return frozenset({reading.digest, reading.structure or reading.digest})
+    return frozenset() if isinstance(reading, Failed) else frozenset({"missing"})
+
+
+def _value_differences(present: Sequence[Present]) -> tuple[Difference, ...]:
+    if len({reading.digest for reading in present}) <= 1:
+        return ()
+    structures = {reading.structure for reading in present}
+    known = structures - {None}
+    if len(known) > 1:
+        return ("value",)
+    return ("unknown-structure",) if None in structures else ("encoding",)
+
+
+def _expiry_differences(present: Sequence[Present], tolerance: Tolerance) -> tuple[Difference, ...]:
+    if _is_expiring(present, tolerance):
+        return ()
+    expiries = [reading.expires_at for reading in present if reading.expires_at is not None]
+    if expiries and len(expiries) < len(present):
+        return ("persistence",)
+    is_apart = bool(expiries) and max(expiries) - min(expiries) > tolerance.seconds
+    return ("expiry",) if is_apart else ()
+
+
+def _is_expiring(present: Sequence[Present], tolerance: Tolerance) -> bool:
+    return any(
+        reading.expires_at is not None and reading.expires_at <= tolerance.horizon
+        for reading in present
+    )

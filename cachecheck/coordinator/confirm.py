@@ -1,0 +1,154 @@
+"""Decide what a suspect key is, after looking at it again. Pure.
+
+The rules stand in an order that was tried against toggling keys, hot keys and replicas that lag or
+are detached: agreement in any look heals; a view that stood still while others moved, and never
+agreed with them, has stopped following; where all moved, nothing can be said by looking.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from cachecheck.coordinator.compare import (
+    Difference,
+    Tolerance,
+    differences,
+    is_unread,
+    value_marks,
+)
+from cachecheck.model import Failed, Present, Reading, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MIN_LOOKS = 2
+
+Judgement = Literal[
+    "open",
+    "healed",
+    "closed",
+    "unread",
+    "divergent",
+    "missing",
+    "unknown-structure",
+    "encoding",
+    "persistence-drift",
+    "expiry-drift",
+    "flapping",
+]
+
+_NAMES: dict[Difference, Judgement] = {
+    "missing": "missing",
+    "value": "divergent",
+    "unknown-structure": "unknown-structure",
+    "encoding": "encoding",
+    "persistence": "persistence-drift",
+    "expiry": "expiry-drift",
+}
+
+
+class Look(Value, frozen=True, kw_only=True):
+    """One look at a key: when, in seconds of a steady clock, and one reading for each view."""
+
+    at: float
+    readings: tuple[Reading, ...]
+
+
+def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance) -> Judgement:
+    """Judge a suspect by all looks so far; ``open`` asks for another one.
+
+    What differs must have stood for ``settle_seconds`` and for two looks at least. ``healed``: all
+    views agreed in some look. ``closed``: an entry was evicted, expired, deleted or touched
+    meanwhile. ``unread``: views that could not be read are needed to say more.
+    """
+    if any(_agrees(look, tolerance) for look in looks):
+        return "healed"
+    if len(looks) < MIN_LOOKS or looks[-1].at - looks[0].at < settle_seconds:
+        return "open"
+    seen = _readable(looks)
+    found = differences(seen[-1].readings, tolerance)
+    if not found:
+        return "unread"
+    moved = tuple(_has_moved(seen, view) for view in range(len(seen[0].readings)))
+    if any(moved):
+        return _moving(seen, moved)
+    return _standing(seen, found, tolerance)
+
+
+def _agrees(look: Look, tolerance: Tolerance) -> bool:
+    return not differences(look.readings, tolerance) and not is_unread(look.readings)
+
+
+def _readable(looks: Sequence[Look]) -> tuple[Look, ...]:
+    """Keep the views that could be read in every look."""
+    views = [
+        view
+        for view in range(len(looks[0].readings))
+        if not any(isinstance(look.readings[view], Failed) for look in looks)
+    ]
+    return tuple(
+        Look(at=look.at, readings=tuple(look.readings[view] for view in views)) for look in looks
+    )
+
+
+def _moving(looks: Sequence[Look], moved: Sequence[bool]) -> Judgement:
+    """Judge by those that stood still: pairs of one that did and one that moved past it."""
+    pairs = [
+        (still, mover)
+        for still in range(len(moved))
+        for mover in range(len(moved))
+        if not moved[still] and moved[mover]
+    ]
+    if not pairs:
+        return "flapping"
+    stopped = [pair for pair in pairs if not _ever_agreed(looks, *pair)]
+    if any(_values(looks, mover) > 1 for _, mover in stopped):
+        return "divergent"
+    return "closed"
+
+
+def _ever_agreed(looks: Sequence[Look], still: int, mover: int) -> bool:
+    standing = frozenset().union(*(value_marks(look.readings[still]) for look in looks))
+    passed = frozenset().union(*(value_marks(look.readings[mover]) for look in looks))
+    return bool(standing & passed)
+
+
+def _values(looks: Sequence[Look], view: int) -> int:
+    """Count the distinct values that a view held; coming and going is not counted."""
+    readings = [look.readings[view] for look in looks]
+    return len({reading.digest for reading in readings if isinstance(reading, Present)})
+
+
+def _has_moved(looks: Sequence[Look], view: int) -> bool:
+    return len({_bytes_mark(look.readings[view]) for look in looks}) > 1
+
+
+def _bytes_mark(reading: Reading) -> str:
+    return reading.digest if isinstance(reading, Present) else "missing"
+
+
+def _standing(
+    looks: Sequence[Look], found: tuple[Difference, ...], tolerance: Tolerance
+) -> Judgement:
+    """Name what differs where no view's value moved; for drift, expiries must have stood too."""
+    if "value" in found:
+        return "divergent"
+    gravest = found[1] if found[0] == "encoding" and len(found) > 1 else found[0]
+    if gravest in {"persistence", "expiry"} and not _have_expiries_stood(looks, tolerance):
+        return "closed"
+    return _NAMES[gravest]
+
+
+def _have_expiries_stood(looks: Sequence[Look], tolerance: Tolerance) -> bool:
+    return all(
+        _spread([look.readings[view] for look in looks]) <= tolerance.seconds / 2
+        for view in range(len(looks[0].readings))
+    )
+
+
+def _spread(readings: Sequence[Reading]) -> float:
+    present = [reading for reading in readings if isinstance(reading, Present)]
+    expiries = [reading.expires_at for reading in present if reading.expires_at is not None]
+    if expiries and len(expiries) < len(present):
+        return float("inf")
+    return max(expiries) - min(expiries) if expiries else 0.0

@@ -1,0 +1,146 @@
+"""What was not seen: the sentences that make a run undecided, and the notes that do not. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cachecheck.model import Value
+from cachecheck.rules.grouping import is_seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cachecheck.coordinator.entries import Entries
+    from cachecheck.coordinator.options import Options
+    from cachecheck.coordinator.run import Observed
+    from cachecheck.model import Key
+    from cachecheck.rules.observations import Findings
+
+_NAMES_SHOWN = 3
+
+
+class Coverage(Value, frozen=True, kw_only=True):
+    """``undecided``: what should have been compared and was not; ``notes``: the rest, by alias."""
+
+    undecided: tuple[str, ...]
+    notes: dict[str, tuple[str, ...]]
+
+
+def cover(
+    observed: Observed, found: Findings, options: Options, show: Callable[[Key], str]
+) -> Coverage:
+    """Say what was not seen of the fleet, its workers, its stores and their keys.
+
+    ``found`` are all findings, selected or not: those about coverage are repeated here.
+    """
+    undecided = (
+        *_nodes(observed, options.require_coverage),
+        *_workers(found),
+        *_backends(observed),
+        *_stores(observed),
+        *(line for entries in observed.entries for line in _keys(entries, options, show)),
+    )
+    return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=_notes(observed))
+
+
+def _nodes(observed: Observed, require_percent: float) -> Iterator[str]:
+    nodes = observed.fleet.nodes
+    silent = [node for node in nodes if node.state != "answered"]
+    if 100 * (len(nodes) - len(silent)) >= require_percent * len(nodes):
+        return
+    names = _some([node.name for node in silent])
+    yield f"{names} gave no answer that could be used, so none of its caches was compared"
+
+
+def _workers(found: Findings) -> Iterator[str]:
+    """Repeat what the rules found of unheard workers that have caches of their own."""
+    for one in found:
+        if one.code == "F008" or (one.code == "F004" and one.severity == "warning"):
+            yield one.message
+
+
+def _backends(observed: Observed) -> Iterator[str]:
+    for node in observed.fleet.nodes:
+        for cache in (cache for worker in node.workers for cache in worker.caches):
+            if cache.kind == "dummy" or cache.capabilities.can_read:
+                continue
+            what = "read" if is_seen(cache) else "looked at"
+            reason = "; ".join(cache.capabilities.reasons[:2]) or cache.backend
+            yield f"{cache.alias} cannot be {what} on {node.name}: {reason}"
+
+
+def _stores(observed: Observed) -> Iterator[str]:
+    declared = {
+        cache.alias: cache.declared_scope
+        for worker in observed.fleet.workers
+        for cache in worker.caches
+    }
+    for stores in observed.stores:
+        if stores.undecided and declared.get(stores.cache) not in {"worker", "host", "none"}:
+            yield f"{stores.cache}: {stores.undecided}"
+
+
+def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Iterator[str]:
+    cache = entries.cohort.cache
+    for unit, surveyed in entries.surveys:
+        if surveyed.failure:
+            yield f"{cache} was not surveyed whole through {unit.node}: {surveyed.failure}"
+    if options.sample_size and not entries.surveys:
+        reasons = entries.cohort.views[0].cache.capabilities.reasons
+        because = f" ({'; '.join(reasons[:2])})" if reasons else ""
+        yield f"the keys of {cache} cannot be listed{because}: name keys with --key"
+    unread = [one for one in entries.examined if one.judgement == "unread"]
+    if unread:
+        named = _some([show(one.key) for one in unread])
+        yield f"{cache}: {len(unread)} keys could not be read through all views ({named})"
+    undone = sum(one.judgement == "open" for one in entries.examined)
+    if undone:
+        yield f"{cache}: {undone} keys differed and the deadline passed before they were settled"
+    flapping = [one for one in entries.examined if one.judgement == "flapping"]
+    if flapping and entries.are_stores_distinct and not entries.is_apart:
+        yield f"{cache}: {len(flapping)} keys changed all the time in different stores"
+
+
+def _notes(observed: Observed) -> dict[str, tuple[str, ...]]:
+    notes: dict[str, list[str]] = {alias: [] for alias in observed.aliases}
+    for entries in observed.entries:
+        notes[entries.cohort.cache].extend(_entry_notes(entries))
+    for alias in observed.aliases:
+        notes[alias].extend(_counting_note(observed, alias))
+    return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
+
+
+def _entry_notes(entries: Entries) -> Iterator[str]:
+    healed = [one for one in entries.examined if one.judgement == "healed" and one.looks]
+    if healed:
+        slowest = max(one.looks[-1].at - one.looks[0].at for one in healed)
+        yield f"{len(healed)} keys differed at first and agreed within {slowest:.1f} s"
+    closed = sum(one.judgement == "closed" for one in entries.examined)
+    if closed:
+        yield f"{closed} keys expired, were evicted, deleted or touched while they were looked at"
+    for _unit, surveyed in entries.surveys:
+        if not surveyed.is_complete and not surveyed.failure:
+            yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"
+    capabilities = [seen.cache.capabilities for seen in entries.cohort.views]
+    if any(one.touches_recency for one in capabilities):
+        yield "reading moved the entries that were read to the front of the eviction order"
+    replicas = max(one.unread_replicas for one in capabilities)
+    if replicas:
+        yield f"{replicas} replicas were not read, only the server that takes writes"
+
+
+def _counting_note(observed: Observed, alias: str) -> Iterator[str]:
+    counting = [
+        cache.is_counting
+        for worker in observed.fleet.workers
+        for cache in worker.caches
+        if cache.alias == alias
+    ]
+    if counting and not any(counting):
+        yield "hits and misses are counted nowhere"
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown

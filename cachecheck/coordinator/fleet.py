@@ -1,0 +1,115 @@
+"""Nodes and how to address them: from words on the command line, or from a configuration."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cachecheck.errors import UsageError
+from cachecheck.model import Value
+from cachecheck.signing import Keyring
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFAULT_PATH = "/cachecheck/"
+MAX_NODES = 10_000
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)=(?P<url>[^=].*)")
+_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?")
+_STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "memcached")
+
+
+class Transport(Value, frozen=True, kw_only=True):
+    """How to reach a node: host header (also the TLS name), further headers, TLS files."""
+
+    host_header: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    ca_file: str | None = None
+    client_cert: str | None = None
+
+
+class Node(Value, frozen=True, kw_only=True):
+    """A Django node with the agent: its name in the report, and where the agent is mounted."""
+
+    name: str
+    url: str
+    transport: Transport = Transport()
+
+    @property
+    def probe_url(self) -> str:
+        """The address of the probe endpoint."""
+        return f"{self.url}probe"
+
+
+class Target(Value, frozen=True, kw_only=True):
+    """A node with the secrets that its probes are signed with."""
+
+    node: Node
+    keyring: Keyring
+
+
+def parse_nodes(words: Sequence[str], transport: Transport) -> tuple[Node, ...]:
+    """Turn the words of a node list into nodes; raises ``UsageError`` on the first bad one."""
+    return demand_distinct(tuple(parse_node(word, transport) for word in words))
+
+
+def parse_node(word: str, transport: Transport, name: str | None = None) -> Node:
+    """Turn ``[NAME=]URL`` or ``[NAME=]HOST[:PORT]`` into a node."""
+    named = _NAMED.fullmatch(word.strip())
+    if named and name is None:
+        name, word = named["name"], named["url"]
+    url = _normal_url(word.strip())
+    return Node(name=name or _default_name(url), url=url, transport=transport)
+
+
+def demand_distinct(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Refuse an empty list, duplicate names and duplicate addresses."""
+    if not nodes:
+        raise UsageError(
+            "no nodes: name them on the command line (cachecheck check web-1:8000 web-2:8000), "
+            "or in a configuration (cachecheck init writes one)"
+        )
+    if len(nodes) > MAX_NODES:
+        raise UsageError(f"{len(nodes)} nodes are more than the {MAX_NODES} one run can take")
+    for kind in ("name", "url"):
+        values = [getattr(node, kind) for node in nodes]
+        duplicates = sorted({value for value in values if values.count(value) > 1})
+        if duplicates:
+            raise UsageError(f"the node {duplicates[0]} is listed twice: name each node once")
+    return nodes
+
+
+def _normal_url(word: str) -> str:
+    if "://" not in word:
+        if not _HOST_PORT.fullmatch(word):
+            raise UsageError(f"{word!r} is not a node: give a URL or HOST:PORT")
+        word = f"http://{word}"
+    try:
+        parts = urlsplit(word)
+        port = parts.port
+    except ValueError as exc:
+        raise UsageError(f"{word!r} is not a URL: {exc}") from exc
+    _demand_http(word, parts.scheme)
+    if not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"{word!r} is not the URL of a node: give http(s)://HOST[:PORT][/PATH/]")
+    if parts.username or parts.password:
+        raise UsageError("a node's URL must not hold credentials: use --header @FILE")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    path = DEFAULT_PATH if parts.path in {"", "/"} else f"{parts.path.rstrip('/')}/"
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
+
+
+def _demand_http(word: str, scheme: str) -> None:
+    if scheme in _STORE_SCHEMES:
+        raise UsageError(
+            f"{scheme}:// stores cannot be read directly by this version: "
+            "name the Django nodes that use the store"
+        )
+    if scheme not in {"http", "https"}:
+        raise UsageError(f"{word.partition('://')[0]}:// is no scheme of a node: use http or https")
+
+
+def _default_name(url: str) -> str:
+    return urlsplit(url).netloc

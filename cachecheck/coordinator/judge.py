@@ -1,0 +1,132 @@
+"""Make the report of what a run observed: rules, coverage, verdict. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cachecheck import __version__
+from cachecheck.coordinator.coverage import Coverage, cover
+from cachecheck.coordinator.rows import cache_rows, node_rows
+from cachecheck.digest import pseudonym
+from cachecheck.model import Finding, Report, RunRow, Severity, Verdict
+from cachecheck.rules import (
+    backend,
+    fleet,
+    hit_ratio,
+    namespace,
+    rollout,
+    selection,
+    ttl,
+    value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cachecheck.coordinator.options import Options
+    from cachecheck.coordinator.run import Observed
+    from cachecheck.model import Key
+    from cachecheck.rules.observations import Findings
+
+RANK: dict[Severity, int] = {"info": 0, "warning": 1, "error": 2}
+OF_COVERAGE = frozenset({"F001", "F002", "F004", "F008"})
+
+
+def report_of(observed: Observed, options: Options, baseline: Report | None = None) -> Report:
+    """Judge what was observed; findings that ``baseline`` has as well do not count."""
+    show = shower(options.redact)
+    judged = _judged(observed, options, show)
+    coverage = cover(observed, judged, options, show)
+    found = _marked(_wanted(judged, options), baseline)
+    listed, left_out = _listed(found, options.max_findings)
+    return Report(
+        run=_run_row(observed),
+        verdict=_verdict(found, coverage, options.fail_on),
+        nodes=node_rows(observed.fleet),
+        caches=cache_rows(observed, coverage),
+        findings=listed,
+        undecided=coverage.undecided,
+        findings_left_out=left_out,
+    )
+
+
+def shower(redact: tuple[str, ...]) -> Callable[[Key], str]:
+    """Show keys by name, those that match a pattern by a digest that is the same in every run."""
+
+    def show(key: Key) -> str:
+        if any(fnmatchcase(key.name, pattern) for pattern in redact):
+            return f"redacted:{pseudonym(key.name)}"
+        return key.name
+
+    return show
+
+
+def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) -> Findings:
+    seen = observed.fleet
+    outcomes = [outcome for entries in observed.entries for outcome in entries.outcomes]
+    compared = Counter[str]()
+    for entries in observed.entries:
+        compared[entries.cohort.cache] += len(entries.sampled)
+    found = (
+        *fleet.check(seen),
+        *backend.check(seen, observed.stores),
+        *namespace.check(seen),
+        *value.check(seen, outcomes, compared, show),
+        *ttl.check(seen),
+        *hit_ratio.check(seen),
+    )
+    explained = rollout.explain(found, seen, options.rollout_grace)
+    return selection.ordered(explained)
+
+
+def _wanted(found: Findings, options: Options) -> Findings:
+    return selection.select(found, options.select, options.ignore)
+
+
+def _marked(found: Findings, baseline: Report | None) -> Findings:
+    if baseline is None:
+        return found
+    known = {_identity(one) for one in baseline.findings}
+    return tuple(
+        msgspec.structs.replace(one, is_known=True) if _identity(one) in known else one
+        for one in found
+    )
+
+
+def _identity(one: Finding) -> tuple[str, str | None, str | None]:
+    return (one.code, one.cache, one.subject)
+
+
+def _listed(found: Findings, limit: int) -> tuple[Findings, dict[str, int]]:
+    counts = Counter[str]()
+    listed = []
+    for one in found:
+        counts[one.code] += 1
+        if counts[one.code] <= limit:
+            listed.append(one)
+    left_out = {code: count - limit for code, count in counts.items() if count > limit}
+    return tuple(listed), left_out
+
+
+def _verdict(found: Iterable[Finding], coverage: Coverage, fail_on: Severity) -> Verdict:
+    if any(
+        RANK[one.severity] >= RANK[fail_on] and not one.is_known and one.code not in OF_COVERAGE
+        for one in found
+    ):
+        return "divergent"
+    return "undecided" if coverage.undecided else "consistent"
+
+
+def _run_row(observed: Observed) -> RunRow:
+    started_at = datetime.fromtimestamp(observed.started_at, UTC)
+    return RunRow(
+        id=observed.run,
+        version=__version__,
+        started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        duration_seconds=round(observed.ended_at - observed.started_at, 3),
+    )

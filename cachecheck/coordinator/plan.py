@@ -1,0 +1,52 @@
+"""``--plan``: what a check would ask of whom. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cachecheck.coordinator.entries import surveyors, units_of
+from cachecheck.coordinator.views import cohorts, seen_views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cachecheck.coordinator.options import Options
+    from cachecheck.coordinator.probing import Unit
+    from cachecheck.coordinator.run import Observed
+    from cachecheck.coordinator.views import Cohort
+    from cachecheck.rules.observations import ObservedNode
+
+
+def plan_of(observed: Observed, options: Options) -> Iterator[str]:
+    """Give the plan line by line: who was heard, who would be surveyed and read for what."""
+    for node in observed.fleet.nodes:
+        yield _node(node)
+    maps = {(one.cache, one.application): one for one in observed.stores}
+    for cohort in cohorts(seen_views(observed.fleet, observed.aliases)):
+        stores = maps[cohort.cache, cohort.application]
+        units = units_of(cohort, stores)
+        yield from _cohort(cohort, units, surveyors(cohort, units, stores), options)
+
+
+def _node(node: ObservedNode) -> str:
+    if node.state != "answered":
+        return f"{node.name}: {node.state}, {node.detail}"
+    expected = "?" if node.workers_expected is None else node.workers_expected
+    return f"{node.name}: {len(node.workers)} of {expected} workers heard"
+
+
+def _cohort(
+    cohort: Cohort, units: Sequence[Unit], surveying: Sequence[Unit], options: Options
+) -> Iterator[str]:
+    yield f"{cohort.cache} ({cohort.kind}, {cohort.application}): {len(cohort.views)} views"
+    if options.sample_size:
+        for unit in surveying:
+            yield (
+                f"  survey up to {options.max_scan} keys that match {options.match!r} "
+                f"through {unit.view.worker}"
+            )
+    keys = len(options.keys) + options.sample_size
+    for unit in units:
+        speaks_for = len(unit.stands_for)
+        others = f", which speaks for {speaks_for} views" if speaks_for > 1 else ""
+        yield f"  read up to {keys} keys through {unit.view.worker}{others}"

@@ -1,0 +1,195 @@
+"""The rows of a report: nodes with their workers, caches with their stores and coverage. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, cast
+
+from cachecheck.intervals import wilson
+from cachecheck.model import (
+    AgreementRow,
+    CacheRow,
+    CoverageRow,
+    HitRatioRow,
+    NamespaceRow,
+    NodeRow,
+    StoreRow,
+    ViewRow,
+    WorkerRow,
+)
+from cachecheck.rules.value import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cachecheck.coordinator.coverage import Coverage
+    from cachecheck.coordinator.entries import Entries
+    from cachecheck.coordinator.run import Observed
+    from cachecheck.coordinator.sample import Surveyance
+    from cachecheck.rules.observations import (
+        Fleet,
+        ObservedNode,
+        ObservedWorker,
+        SharedStore,
+        StoreMap,
+        View,
+    )
+
+_DIVERGING = frozenset({"V001", "V002", "T001", "T002"})
+
+
+def node_rows(fleet: Fleet) -> tuple[NodeRow, ...]:
+    """One row for each node, in the order of the node list."""
+    return tuple(_node_row(node) for node in fleet.nodes)
+
+
+def _node_row(node: ObservedNode) -> NodeRow:
+    return NodeRow(
+        name=node.name,
+        url=node.url,
+        state=node.state,
+        detail=node.detail,
+        workers_expected=node.workers_expected,
+        clock_offset_seconds=round(node.clock.offset_seconds, 6) if node.clock else None,
+        rtt_seconds=round(node.clock.rtt_seconds, 6) if node.clock else None,
+        workers=tuple(_worker_row(worker) for worker in node.workers),
+    )
+
+
+def _worker_row(worker: ObservedWorker) -> WorkerRow:
+    started_at = datetime.fromtimestamp(worker.worker.started_at, UTC)
+    return WorkerRow(
+        id=worker.label,
+        host=worker.worker.host,
+        pid=worker.worker.pid,
+        role=worker.worker.role,
+        started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        python=worker.versions.python,
+        django=worker.versions.django,
+        release=worker.release,
+        application=worker.application,
+    )
+
+
+def cache_rows(observed: Observed, coverage: Coverage) -> tuple[CacheRow, ...]:
+    """One row for each alias that was looked at."""
+    return tuple(_cache_row(alias, observed, coverage) for alias in observed.aliases)
+
+
+def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
+    entries = [one for one in observed.entries if one.cohort.cache == alias]
+    maps = [one for one in observed.stores if one.cache == alias]
+    surveys = {unit.view: surveyed for one in entries for unit, surveyed in one.surveys}
+    stores = _store_rows(maps, surveys)
+    return CacheRow(
+        alias=alias,
+        stores=stores,
+        namespaces=_namespace_rows(alias, observed.fleet),
+        coverage=_coverage_row(observed, entries, stores, coverage.notes[alias]),
+        agreement=_agreement_row(entries),
+        hit_ratios=tuple(_hit_ratio_rows(alias, observed.fleet)),
+    )
+
+
+def _store_rows(maps: Sequence[StoreMap], surveys: dict[View, Surveyance]) -> tuple[StoreRow, ...]:
+    are_several = len(maps) > 1
+    return tuple(
+        _store_row(f"{one.application}/{store.id}" if are_several else store.id, store, surveys)
+        for one in maps
+        for store in one.stores
+    )
+
+
+def _store_row(id_: str, store: SharedStore, surveys: dict[View, Surveyance]) -> StoreRow:
+    surveyed = next((surveys[view] for view in store.views if view in surveys), None)
+    summary = surveyed.summary if surveyed and not surveyed.failure else None
+    return StoreRow(
+        id=id_,
+        kind=store.kind,
+        scope=store.scope,
+        identity=cast("_Identity", store.identity),
+        entries=summary.entries if summary else None,
+        foreign=summary.foreign if summary else None,
+        withheld=summary.withheld if summary else None,
+        scanned=summary.scanned if summary else None,
+        is_scan_complete=surveyed.is_complete if summary and surveyed else None,
+        views=tuple(ViewRow(node=view.node, worker=view.worker) for view in store.views),
+    )
+
+
+_Identity = Literal["observed", "confirmed", "witnessed", "unobserved", "none"]
+
+
+def _namespace_rows(alias: str, fleet: Fleet) -> tuple[NamespaceRow, ...]:
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for worker in fleet.workers:
+        for cache in worker.caches:
+            if cache.alias == alias:
+                namespace = cache.namespace
+                key = (namespace.prefix, namespace.version, namespace.stored_probe)
+                found.setdefault(key, []).append(worker.label)
+    return tuple(
+        NamespaceRow(prefix=prefix, version=version, probe=probe, views=tuple(views))
+        for (prefix, version, probe), views in found.items()
+    )
+
+
+def _coverage_row(
+    observed: Observed,
+    entries: Sequence[Entries],
+    stores: Sequence[StoreRow],
+    notes: tuple[str, ...],
+) -> CoverageRow:
+    expected = [node.workers_expected for node in observed.fleet.nodes if node.state == "answered"]
+    has_sample = any(one.surveys for one in entries)
+    named = any(one.named for one in entries)
+    known = [store.entries for store in stores if store.is_scan_complete]
+    return CoverageRow(
+        mode="sample" if has_sample else "named" if named else "none",
+        keys_compared=sum(
+            one.judgement not in {"unread", "open"} for each in entries for one in each.examined
+        ),
+        keys_known=sum(count or 0 for count in known) if known and has_sample else None,
+        views_compared=sum(len(one.cohort.views) for one in entries),
+        views_expected=_sum_known(expected) if len(expected) == len(observed.fleet.nodes) else None,
+        notes=notes,
+    )
+
+
+def _sum_known(counts: Sequence[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _agreement_row(entries: Sequence[Entries]) -> AgreementRow:
+    judged = [one.judgement for each in entries for one in each.examined]
+    codes = [CODES.get(judgement) for judgement in judged]
+    diverging = sum(code in _DIVERGING for code in codes)
+    flapping = sum(code == "V005" for code in codes)
+    unread = sum(judgement in {"unread", "open"} for judgement in judged)
+    agreeing = len(judged) - diverging - flapping - unread
+    decided = agreeing + diverging
+    return AgreementRow(
+        agreeing=agreeing,
+        diverging=diverging,
+        flapping=flapping,
+        unread=unread,
+        rate=round(agreeing / decided, 6) if decided else None,
+        interval95=wilson(agreeing, decided) if decided else None,
+    )
+
+
+def _hit_ratio_rows(alias: str, fleet: Fleet) -> Iterator[HitRatioRow]:
+    for worker in fleet.workers:
+        for cache in worker.caches:
+            if cache.alias == alias and cache.counters is not None:
+                counters = cache.counters
+                asked = counters.hits + counters.misses
+                yield HitRatioRow(
+                    view=ViewRow(node=worker.node, worker=worker.label),
+                    source=counters.source,
+                    hits=counters.hits,
+                    misses=counters.misses,
+                    ratio=round(counters.hits / asked, 6) if asked else None,
+                    interval95=wilson(counters.hits, asked) if asked else None,
+                )

@@ -1,0 +1,98 @@
+"""Survey stores page by page, and draw the fleet's coordinated sample from what they hold."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cachecheck.coordinator.client import Answered, NoAnswer
+from cachecheck.model import Value
+from cachecheck.survey import Summary, ceiling, merge
+from cachecheck.wire import Survey, Surveyed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cachecheck.coordinator.client import Outcome
+    from cachecheck.coordinator.probing import Prober, Unit
+    from cachecheck.model import Key
+
+
+class Surveyance(Value, frozen=True, kw_only=True):
+    """What the survey of one unit brought.
+
+    ``is_complete`` says that every key was looked at; ``failure`` why there is nothing, or why it
+    ended early.
+    """
+
+    summary: Summary
+    is_complete: bool
+    failure: str | None = None
+
+
+class Draw(Value, frozen=True, kw_only=True):
+    """How to draw: sample size, glob on logical keys, and keys looked at per store at most."""
+
+    size: int
+    match: str
+    max_scan: int
+
+
+async def survey_units(
+    prober: Prober, units: Sequence[Unit], draw: Draw, on_unit: Callable[[], None]
+) -> dict[Unit, Surveyance]:
+    """Survey units at once, each page by page."""
+
+    async def one(unit: Unit) -> Surveyance:
+        surveyed = await _survey(prober, unit, draw)
+        on_unit()
+        return surveyed
+
+    found = await asyncio.gather(*(one(unit) for unit in units))
+    return dict(zip(units, found, strict=True))
+
+
+def chosen_keys(surveys: Sequence[Surveyance], size: int) -> tuple[Key, ...]:
+    """Choose the fleet's sample: the keys with the smallest digests of all samples together."""
+    union = merge((surveyed.summary for surveyed in surveys), size)
+    return tuple(sampled.key for sampled in union.sample)
+
+
+async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
+    summary, cursor = Summary(), None
+    while True:
+        outcome = await prober.ask_one(unit, _request(prober, unit, draw, summary, cursor))
+        failure = _failure(outcome)
+        if failure is not None:
+            return Surveyance(summary=summary, is_complete=False, failure=failure)
+        assert isinstance(outcome, Answered)  # noqa: S101  _failure saw to it
+        assert isinstance(outcome.answer, Surveyed)  # noqa: S101
+        summary = merge((summary, outcome.answer.summary), draw.size)
+        cursor = outcome.answer.cursor
+        if cursor is None or summary.scanned >= draw.max_scan:
+            return Surveyance(summary=summary, is_complete=cursor is None)
+
+
+def _request(
+    prober: Prober, unit: Unit, draw: Draw, so_far: Summary, cursor: str | None
+) -> Callable[[tuple[str, ...]], Survey]:
+    return lambda audience: Survey(
+        run=prober.run,
+        audience=audience,
+        cache=unit.cache,
+        seed=prober.seed,
+        sample=draw.size,
+        match=draw.match,
+        below=ceiling(so_far, draw.size),
+        cursor=cursor,
+    )
+
+
+def _failure(outcome: Outcome | None) -> str | None:
+    if outcome is None:
+        return "the worker was not heard again"
+    if isinstance(outcome, NoAnswer):
+        return outcome.detail
+    if not isinstance(outcome.answer, Surveyed):
+        return "it answered with something else than a survey"
+    return None

@@ -1,0 +1,197 @@
+"""Find out which views share a store: from graded identities, confirmed by witnesses. Pure.
+
+An identity that was observed settles it, both ways. One that is only suggested counts where
+witnesses agree. Where nothing was observed, witnesses stand in for it: keys whose entries are equal
+through both views in digest and in expiry (or in memcached's number of the write), which two stores
+that were filled separately do not have.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from cachecheck.model import Present, Value
+from cachecheck.rules.observations import SharedStore, StoreMap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cachecheck.coordinator.views import SeenView
+    from cachecheck.model import Reading
+    from cachecheck.rules.observations import View
+
+STRONG_WITNESSES = 3
+
+Testimony: TypeAlias = "Mapping[View, Sequence[Sequence[Reading]]]"
+"""For each view the looks, each with one reading for each witness key, in the same order."""
+
+Agreement = Literal["agree", "weak", "disagree", "unknown"]
+
+
+class Kinship(Value, frozen=True, kw_only=True):
+    """How two views are related, and how that is known."""
+
+    is_same: bool | None
+    identity: str
+
+
+def needs_witnesses(views: Sequence[SeenView]) -> bool:
+    """Whether identities alone leave open which of these views share a store."""
+    identities = [seen.cache.identity for seen in views]
+    if len(identities) < 2 or all(one.grade == "none" for one in identities):  # noqa: PLR2004  a pair
+        return False
+    if any(one.grade != "observed" for one in identities):
+        return True
+    is_shared = len({one.token for one in identities}) == 1
+    return not is_shared and views[0].cache.scope != "worker"
+
+
+def map_stores(
+    cache: str,
+    views: Sequence[SeenView],
+    testimony: Testimony,
+    *,
+    differed_twice: bool,
+) -> StoreMap:
+    """Divide the views of one alias and kind into distinct stores.
+
+    ``differed_twice`` says that identities which differ did so in two looks.
+    """
+    clusters: list[list[SeenView]] = []
+    known: list[str] = []
+    unknown = False
+    for seen in views:
+        for number, cluster in enumerate(clusters):
+            kinship = relate(cluster[0], seen, testimony)
+            unknown = unknown or kinship.is_same is None
+            if kinship.is_same:
+                cluster.append(seen)
+                known[number] = kinship.identity
+                break
+        else:
+            clusters.append([seen])
+            known.append(seen.cache.identity.grade)
+    stores = tuple(
+        _store(number, cluster, identity, is_known=not unknown)
+        for number, (cluster, identity) in enumerate(zip(clusters, known, strict=True), 1)
+    )
+    is_split = len(stores) > 1 and not unknown and differed_twice
+    return StoreMap(
+        cache=cache,
+        application=views[0].application,
+        stores=stores,
+        is_split=is_split and views[0].cache.scope != "worker",
+        undecided=_why_undecided(views) if unknown else None,
+    )
+
+
+def relate(one: SeenView, other: SeenView, testimony: Testimony) -> Kinship:
+    """Say whether two views share a store; None: it cannot be known."""
+    first, second = one.cache.identity, other.cache.identity
+    witnesses = agreement(testimony.get(one.view, ()), testimony.get(other.view, ()))
+    are_graded = "unobserved" not in {first.grade, second.grade}
+    if are_graded and first.token == second.token:
+        if first.grade == second.grade == "observed":
+            return Kinship(is_same=True, identity="observed")
+        is_same = {"agree": True, "weak": True, "disagree": False, "unknown": None}[witnesses]
+        return Kinship(is_same=is_same, identity="confirmed")
+    if are_graded:
+        # equal witnesses outweigh different identities only as far as to leave it open: a copy
+        # of a store has them too
+        is_open = witnesses in {"agree", "weak"}
+        return Kinship(is_same=None if is_open else False, identity=first.grade)
+    if witnesses == "agree":
+        return Kinship(is_same=True, identity="witnessed")
+    return Kinship(is_same=None, identity="unobserved")
+
+
+def agreement(one: Sequence[Sequence[Reading]], other: Sequence[Sequence[Reading]]) -> Agreement:
+    """Compare what two views testified, look by look.
+
+    A witness agrees where any look found it equal, weakly where it has neither an expiry nor a
+    number of the write; it disagrees where it stood still in both views and was never equal; one
+    that moved says nothing.
+    """
+    per_key = [
+        _witness(first, second) for first, second in zip(_by_key(one), _by_key(other), strict=False)
+    ]
+    if "disagree" in per_key:
+        return "disagree"
+    said = [word for word in per_key if word != "unknown"]
+    if not said:
+        return "unknown"
+    return "agree" if said.count("strong") >= min(STRONG_WITNESSES, len(said)) else "weak"
+
+
+def _by_key(looks: Sequence[Sequence[Reading]]) -> list[tuple[Reading, ...]]:
+    return list(zip(*looks, strict=False))
+
+
+def _witness(one: tuple[Reading, ...], other: tuple[Reading, ...]) -> str:
+    pairs = list(zip(one, other, strict=False))
+    if any(_is_strong(first, second) for first, second in pairs):
+        return "strong"
+    if any(_is_equal(first, second) for first, second in pairs):
+        return "weak"
+    is_still = len({_mark(reading) for reading in one}) == len({_mark(r) for r in other}) == 1
+    can_say = all(reading_can_say(reading) for pair in pairs for reading in pair)
+    return "disagree" if is_still and can_say and len(pairs) > 1 else "unknown"
+
+
+def _is_equal(one: Reading, other: Reading) -> bool:
+    return isinstance(one, Present) and isinstance(other, Present) and _mark(one) == _mark(other)
+
+
+def _is_strong(one: Reading, other: Reading) -> bool:
+    """Equal in a way that separately filled stores are not."""
+    return (
+        _is_equal(one, other)
+        and isinstance(one, Present)
+        and (one.cas is not None or one.expires_at is not None)
+    )
+
+
+def _mark(reading: Reading) -> object:
+    if not isinstance(reading, Present):
+        return type(reading).__name__
+    expiry = reading.expires_at if reading.cas is None else None
+    return (reading.digest, reading.cas, None if expiry is None else round(expiry, 3))
+
+
+def reading_can_say(reading: Reading) -> bool:
+    """Whether a reading says something of the entry: present or not."""
+    return type(reading).__name__ != "Failed"
+
+
+def _store(number: int, cluster: list[SeenView], identity: str, *, is_known: bool) -> SharedStore:
+    first = cluster[0].cache
+    return SharedStore(
+        id=f"{first.kind}-{number}",
+        kind=first.kind,
+        scope=first.scope,
+        identity=_grade(identity, is_known=is_known),
+        address=first.identity.address,
+        views=tuple(seen.view for seen in cluster),
+    )
+
+
+def _grade(identity: str, *, is_known: bool) -> str:
+    if identity == "suggested":
+        return "confirmed" if is_known else "unobserved"
+    return identity
+
+
+def _why_undecided(views: Sequence[SeenView]) -> str:
+    identities = [seen.cache.identity for seen in views]
+    tokens = {identity.token for identity in identities}
+    if None not in tokens and len(tokens) > 1:
+        return (
+            "its views name different stores, and yet what was looked at is equal in them to the "
+            "last detail: a proxy stands before one store, or one is a copy of the other"
+        )
+    reasons = sorted({seen.cache.identity.reason for seen in views if seen.cache.identity.reason})
+    because = f" ({'; '.join(reasons[:3])})" if reasons else ""
+    return (
+        "whether its views share one store could not be observed, and there were too few common "
+        f"keys to witness it{because}"
+    )

@@ -1,0 +1,127 @@
+"""What each field of the report means, for its JSON Schema."""
+
+from __future__ import annotations
+
+_INTERVAL = "Wilson interval at 95 % confidence, low and high; null where there is no share."
+_VIEWS = "Labels of workers (workers[].id of a node), or node names for stores read directly."
+
+FIELDS: dict[str, dict[str, str]] = {
+    "Report": {
+        "run": "Which run this was.",
+        "verdict": "consistent: all that was to be compared was, and no finding reaches --fail-on;"
+        " divergent: at least one does; undecided: none does, but something was not seen.",
+        "nodes": "Every node of the fleet, whether it answered or not.",
+        "caches": "Every cache alias that any worker has.",
+        "findings": "What was found, in the order of the checks: an earlier one explains a later.",
+        "undecided": "Sentences: what should have been compared and was not.",
+        "findings_left_out": "By code, how many findings --max-findings left out of this report.",
+        "schema": "The version of this format.",
+    },
+    "RunRow": {
+        "id": "Tells this run from all others.",
+        "version": "The version of cachecheck that ran.",
+        "started_at": "ISO 8601, UTC, by the coordinator's clock.",
+        "duration_seconds": "From the first probe to the report.",
+    },
+    "NodeRow": {
+        "name": "The node's name in the fleet.",
+        "url": "Its address, without credentials.",
+        "state": "answered; unreachable: no answer; rejected: it refused the probe; incompatible:"
+        " another protocol version; failed: an answer that could not be accepted.",
+        "detail": "Why it did not answer, in words; null where it did.",
+        "workers_expected": "How many workers there should be; null where nobody could say.",
+        "clock_offset_seconds": "The node's clock minus the coordinator's; null if not measured.",
+        "rtt_seconds": "The smallest round trip, which bounds the error of the offset.",
+        "workers": "The workers that were heard.",
+    },
+    "WorkerRow": {
+        "id": "Its label, node and pid, unique within the report; groups and views refer to it.",
+        "host": "The host name that the process sees.",
+        "pid": "The process id on that host.",
+        "role": "What kind of process it is.",
+        "started_at": "When the process started: ISO 8601, UTC, by the node's clock.",
+        "python": "The version of Python.",
+        "django": "The version of Django.",
+        "release": "What is deployed there, as the site says; null where it does not.",
+        "application": "Which application this is; only workers of one application are compared.",
+    },
+    "CacheRow": {
+        "alias": "The name in CACHES.",
+        "stores": "The distinct stores behind this alias.",
+        "namespaces": "The distinct rules from a logical key to a stored key.",
+        "coverage": "What was compared of what there was.",
+        "agreement": "How many of the compared keys agree.",
+        "hit_ratios": "Hits and misses, where they are counted.",
+    },
+    "StoreRow": {
+        "id": "A name for the store within this report.",
+        "kind": "Which kind of store: redis, memcached, locmem, …",
+        "scope": "Who shares it: one worker, one host, the network; none where there is no store.",
+        "identity": "How it is known who shares it: observed from the store, confirmed or"
+        " witnessed by entries, unobserved (each view stands for itself), none (no store).",
+        "entries": "Entries seen in the fleet's own namespaces; null where they cannot be listed.",
+        "foreign": "Entries of other namespaces or other types; never read.",
+        "withheld": "Entries whose keys the nodes keep to themselves.",
+        "scanned": "Stored keys that were looked at; null where they cannot be listed.",
+        "is_scan_complete": "Whether that was all of them; false: --max-scan ended it.",
+        "views": "The views that look at this store.",
+    },
+    "ViewRow": {
+        "node": "The node's name.",
+        "worker": "The worker's label; null for the node as a whole.",
+    },
+    "NamespaceRow": {
+        "prefix": "KEY_PREFIX as observed.",
+        "version": "VERSION as observed.",
+        "probe": "What make_key returned for a probe key.",
+        "views": "The views that use it. " + _VIEWS,
+    },
+    "CoverageRow": {
+        "mode": "sample: a random sample of keys; named: keys that were asked for; none: no key.",
+        "keys_compared": "Keys that were read in every view that was heard.",
+        "keys_known": "Keys that there are to compare; null where they were not counted.",
+        "views_compared": "Views whose readings were compared.",
+        "views_expected": "Views that there should be; null where nobody could say.",
+        "notes": "Sentences that qualify these numbers.",
+    },
+    "AgreementRow": {
+        "agreeing": "Compared keys on which all views agree.",
+        "diverging": "Compared keys on which they persistently do not.",
+        "flapping": "Keys that changed at every look; in neither number.",
+        "unread": "Keys that some view could not read; in neither number.",
+        "rate": "agreeing / (agreeing + diverging); null where nothing was compared. A rate of 1"
+        " in a sample bounds the differing share, it does not prove that there is none.",
+        "interval95": _INTERVAL,
+    },
+    "HitRatioRow": {
+        "view": "Whose hits these are.",
+        "source": "agent: counted in the process; server: counted by the store.",
+        "hits": "Reads that found an entry.",
+        "misses": "Reads that did not.",
+        "ratio": "hits / (hits + misses); null without reads.",
+        "interval95": _INTERVAL,
+    },
+    "Finding": {
+        "code": "The code, for filters and for cachecheck explain.",
+        "name": "The same for people.",
+        "severity": "How grave it is here; --fail-on compares with it.",
+        "message": "The statement, in one sentence.",
+        "remedy": "What to change.",
+        "cache": "The cache alias; null where it concerns the fleet.",
+        "subject": "The key, node or store that it is about; null where it is the whole cache.",
+        "groups": "The views that differ, grouped by what they agree on.",
+        "evidence": "What supports it; names end in the unit (_seconds, _bytes) where they have"
+        " one. Which names there are depends on the code.",
+        "explained_by": "The code of the finding that explains this one, if any.",
+        "is_known": "Whether the --baseline report had it; then it does not count.",
+    },
+    "Group": {
+        "label": "A short name for the group within its finding: A, B, …",
+        "views": _VIEWS,
+        "value": "What they agree on, where it can be shown: never the value of an entry.",
+        "state": "The state of the entry there: present, missing, expired or failed.",
+        "bytes": "The stored size of the entry there, in bytes.",
+        "expires_at": "When it expires: seconds since the epoch, by the coordinator's clock. Null"
+        " beside the state present: it never does, or that was not compared.",
+    },
+}

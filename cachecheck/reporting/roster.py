@@ -1,0 +1,76 @@
+"""Who is there, as text: nodes, workers with their versions, caches with their stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cachecheck.reporting.layout import NARROWEST, Page, paragraph, table
+from cachecheck.reporting.nodes import heard, table_of_nodes
+from cachecheck.reporting.words import plural
+
+if TYPE_CHECKING:
+    from cachecheck.model import CacheRow, NodeRow, Report
+
+_MOST_WORKERS = 40
+
+
+def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
+    """Render the roster of a fleet; no line is wider than ``width`` terminal cells."""
+    page = Page(width=max(width, NARROWEST), is_verbose=is_verbose)
+    blocks = [
+        paragraph(heard(report.nodes), page),
+        table_of_nodes(report.nodes, page),
+        _workers(report.nodes, page),
+        _stores(report.caches, page),
+        [line for text in report.undecided for line in _not_seen(text, page)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _workers(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:
+    rows = [
+        [
+            worker.id,
+            worker.role,
+            worker.python,
+            worker.django,
+            worker.application,
+            worker.release or "-",
+        ]
+        for node in nodes
+        for worker in node.workers
+    ]
+    if not rows:
+        return []
+    shown = rows[: page.most(_MOST_WORKERS)]
+    headers = ["worker", "role", "python", "django", "application", "release"]
+    lines = table(headers, shown, page, yielding=[0, 4, 5])
+    more = len(rows) - len(shown)
+    return [*lines, f"and {plural(more, 'worker')} more (--verbose)"] if more else lines
+
+
+def _stores(caches: tuple[CacheRow, ...], page: Page) -> list[str]:
+    rows = [
+        [
+            cache.alias,
+            store.id,
+            store.scope,
+            store.identity,
+            str(len(store.views)),
+            ", ".join(dict.fromkeys(view.node for view in store.views)),
+        ]
+        for cache in caches
+        for store in cache.stores
+    ]
+    if not rows:
+        return []
+    shown = rows[: page.most(_MOST_WORKERS)]
+    lines = table(
+        ["cache", "store", "scope", "identity", "views", "nodes"], shown, page, yielding=[5, 1]
+    )
+    more = len(rows) - len(shown)
+    return [*lines, f"and {plural(more, 'store')} more (--verbose)"] if more else lines
+
+
+def _not_seen(text: str, page: Page) -> list[str]:
+    return paragraph(f"Not seen: {text}", page)

@@ -1,0 +1,135 @@
+"""What rules are given: the fleet as it was observed, in frozen values."""
+
+from __future__ import annotations
+
+from cachecheck.model import (
+    CacheDescription,
+    Finding,
+    Key,
+    NodeState,
+    Reading,
+    Scope,
+    Value,
+    Versions,
+    Worker,
+)
+
+
+class Clock(Value, frozen=True, kw_only=True):
+    """A node's clock minus ours, known to ± ``uncertainty_seconds`` (half the round trip)."""
+
+    offset_seconds: float
+    uncertainty_seconds: float
+    rtt_seconds: float
+
+
+class ObservedWorker(Value, frozen=True, kw_only=True):
+    """A worker that described itself. ``label`` names it in the report: node and pid."""
+
+    label: str
+    node: str
+    worker: Worker
+    application: str
+    release: str | None
+    versions: Versions
+    caches: tuple[CacheDescription, ...]
+
+
+class ObservedNode(Value, frozen=True, kw_only=True):
+    """A node of the fleet and what came of asking it.
+
+    ``detail`` says, for a node that did not answer, why, in words for people.
+    ``workers_expected`` None: nobody could say. ``own_names`` are the names that its agents go by.
+    ``restarted`` are labels of workers that were gone at the end of the run while others had come.
+    """
+
+    name: str
+    url: str
+    state: NodeState
+    detail: str | None = None
+    clock: Clock | None = None
+    workers: tuple[ObservedWorker, ...] = ()
+    workers_expected: int | None = None
+    own_names: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+
+
+class Fleet(Value, frozen=True, kw_only=True):
+    """All nodes of a run; ``now`` is the coordinator's clock, seconds since the epoch."""
+
+    nodes: tuple[ObservedNode, ...]
+    now: float
+
+    @property
+    def workers(self) -> tuple[ObservedWorker, ...]:
+        """All workers heard, node by node."""
+        return tuple(worker for node in self.nodes for worker in node.workers)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """All cache aliases that any worker has, sorted."""
+        return tuple(sorted({cache.alias for worker in self.workers for cache in worker.caches}))
+
+
+class View(Value, frozen=True, kw_only=True, order=True):
+    """One worker looking through one cache alias; what is compared."""
+
+    node: str
+    worker: str
+    cache: str
+
+
+class SharedStore(Value, frozen=True, kw_only=True):
+    """Views of one alias that were found to look at one store.
+
+    ``identity`` says how that is known: ``observed`` (its own identity), ``confirmed`` (suggested
+    and witnessed), ``witnessed`` (witnesses alone), ``unobserved`` (nothing is known: each view
+    stands for itself) or ``none`` (there is no store).
+    """
+
+    id: str
+    kind: str
+    scope: Scope
+    identity: str
+    address: str
+    views: tuple[View, ...]
+
+
+class StoreMap(Value, frozen=True, kw_only=True):
+    """The distinct stores of one alias of one application.
+
+    ``is_split`` is the confirmed statement that there are several where one was meant: identities
+    differed in two looks and the witnesses disagreed. ``undecided`` says, where nothing could be
+    known of who shares what, why.
+    """
+
+    cache: str
+    application: str
+    stores: tuple[SharedStore, ...]
+    is_split: bool = False
+    undecided: str | None = None
+
+
+class KeyOutcome(Value, frozen=True, kw_only=True):
+    """What was finally known of one suspect key, after looking again.
+
+    ``readings`` are the last ones, one per view or, where views proved to share a store, one per
+    store under its first view; ``stand_for`` counts and names the views behind each reading.
+    ``verdict`` is one of ``divergent``, ``flapping``, ``expiry-drift``, ``persistence-drift``,
+    ``missing``, ``encoding`` and ``unknown-structure``; ``is_named`` marks keys that were asked for
+    by name; ``expires_at`` values are corrected to the coordinator's clock.
+    """
+
+    cache: str
+    key: Key
+    verdict: str
+    is_named: bool
+    is_apart: bool
+    are_stores_distinct: bool
+    readings: tuple[tuple[View, Reading], ...]
+    stand_for: tuple[tuple[View, ...], ...]
+    looked: int
+    persisted_seconds: float
+
+
+Findings = tuple[Finding, ...]

@@ -1,0 +1,204 @@
+"""What was confirmed of single keys: V001, V002, V003, V005, T001 and T002."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cachecheck.model import Expired, Failed, Group, Present
+from cachecheck.rules.catalogue import finding
+from cachecheck.rules.grouping import label, majority, name_views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Sequence
+
+    from cachecheck.model import Finding, Key, Reading, Severity
+    from cachecheck.rules.observations import Findings, Fleet, KeyOutcome
+
+CODES = {
+    "divergent": "V001",
+    "unknown-structure": "V001",
+    "missing": "V002",
+    "encoding": "V003",
+    "flapping": "V005",
+    "expiry-drift": "T001",
+    "persistence-drift": "T002",
+}
+_APART = ("V001", "V002", "T002", "T001")
+_SUMMED = frozenset(_APART)
+
+
+def check(
+    fleet: Fleet,
+    outcomes: Sequence[KeyOutcome],
+    compared: dict[str, int],
+    show: Callable[[Key], str],
+) -> Findings:
+    """Give a finding for each outcome, and one summary for each cache of stores that are apart.
+
+    ``compared`` counts by cache the sampled keys that were compared; ``show`` gives the text of a
+    key in the report, a digest where it must not be shown.
+    """
+    apart = [one for one in outcomes if _is_summed(one)]
+    single = [one for one in outcomes if not _is_summed(one)]
+    return (
+        *(_finding(one, fleet, show) for one in single),
+        *_summaries(apart, compared),
+    )
+
+
+def _is_summed(one: KeyOutcome) -> bool:
+    return one.is_apart and not one.is_named and CODES[one.verdict] in _SUMMED
+
+
+def _finding(one: KeyOutcome, fleet: Fleet, show: Callable[[Key], str]) -> Finding:
+    code = CODES[one.verdict]
+    groups = _groups(one, _expiry_of if code[0] == "T" else _value_of)
+    return finding(
+        code,
+        message=f"{_WHAT[one.verdict](groups)}: {_who(groups, fleet)}",
+        cache=one.cache,
+        subject=show(one.key),
+        groups=groups,
+        evidence=_evidence(one),
+        severity=_severity(one),
+    )
+
+
+def _severity(one: KeyOutcome) -> Severity | None:
+    return "warning" if one.verdict == "unknown-structure" else None
+
+
+def _evidence(one: KeyOutcome) -> dict[str, object]:
+    evidence: dict[str, object] = {
+        "looked": one.looked,
+        "persisted_seconds": round(one.persisted_seconds, 1),
+    }
+    if one.verdict == "unknown-structure":
+        reasons = {
+            reading.structure_unknown or "not told"
+            for _, reading in one.readings
+            if isinstance(reading, Present) and reading.structure is None
+        }
+        evidence["structure"] = f"unknown: {', '.join(sorted(reasons))}"
+    if one.verdict == "flapping" and one.are_stores_distinct:
+        evidence["undecided"] = "the views look at different stores"
+    return evidence
+
+
+# --- groups --------------------------------------------------------------------------------
+
+
+def _groups(one: KeyOutcome, mark_of: Callable[[Reading], Hashable]) -> tuple[Group, ...]:
+    """Group the views by what they read, the largest group first."""
+    found: dict[Hashable, list[int]] = {}
+    for index, (_, reading) in enumerate(one.readings):
+        found.setdefault(mark_of(reading), []).append(index)
+    ranked = sorted(found.values(), key=lambda members: -_weight(one, members))
+    return tuple(_group(one, number, members) for number, members in enumerate(ranked))
+
+
+def _weight(one: KeyOutcome, members: Iterable[int]) -> int:
+    return sum(len(one.stand_for[index]) for index in members)
+
+
+def _group(one: KeyOutcome, number: int, members: Sequence[int]) -> Group:
+    reading = one.readings[members[0]][1]
+    views = tuple(view.worker for index in members for view in one.stand_for[index])
+    if not isinstance(reading, Present):
+        return Group(label=label(number), views=views, state=_state(reading))
+    return Group(
+        label=label(number),
+        views=views,
+        state="present",
+        bytes=reading.size_bytes,
+        expires_at=None if reading.expires_at is None else round(reading.expires_at, 3),
+        value=reading.value_kind,
+    )
+
+
+def _state(reading: Reading) -> str:
+    match reading:
+        case Expired():
+            return "expired"
+        case Failed():
+            return "failed"
+        case _:
+            return "missing"
+
+
+def _value_of(reading: Reading) -> Hashable:
+    if isinstance(reading, Present):
+        return reading.structure or reading.digest
+    return "failed" if isinstance(reading, Failed) else "missing"
+
+
+def _expiry_of(reading: Reading) -> Hashable:
+    if isinstance(reading, Present):
+        return None if reading.expires_at is None else round(reading.expires_at)
+    return "failed" if isinstance(reading, Failed) else "missing"
+
+
+# --- words ---------------------------------------------------------------------------------
+
+
+def _who(groups: Sequence[Group], fleet: Fleet) -> str:
+    said = [group for group in groups if group.state != "failed"]
+    most = majority(said)
+    if most is None:
+        return "a split, " + " against ".join(name_views(group.views, fleet) for group in said[:3])
+    others = [view for group in said if group != most for view in group.views]
+    total = sum(len(group.views) for group in said)
+    verb = "differs" if len(others) == 1 else "differ"
+    agreeing = f"the other {len(most.views)} of {total} views agree"
+    return f"{name_views(others, fleet)} {verb}, {agreeing}"
+
+
+def _values(groups: Sequence[Group]) -> str:
+    present = sum(group.state == "present" for group in groups)
+    missing = any(group.state in {"missing", "expired"} for group in groups)
+    return f"{present} values{', and none on some views' if missing else ''}"
+
+
+def _presence(groups: Sequence[Group]) -> str:
+    present = sum(len(group.views) for group in groups if group.state == "present")
+    missing = sum(len(group.views) for group in groups if group.state in {"missing", "expired"})
+    return f"present on {present} views, missing on {missing}"
+
+
+def _expiries(groups: Sequence[Group]) -> str:
+    times = [group.expires_at for group in groups if group.expires_at is not None]
+    return f"expiries {max(times) - min(times):.1f} s apart" if times else "expiries differ"
+
+
+_WHAT: dict[str, Callable[[Sequence[Group]], str]] = {
+    "divergent": _values,
+    "unknown-structure": lambda groups: f"{_values(groups)} in bytes, structure unknown",
+    "missing": _presence,
+    "encoding": lambda groups: f"one value in {len(groups)} encodings",
+    "flapping": lambda _groups: "written all the time, so looking cannot decide",
+    "expiry-drift": _expiries,
+    "persistence-drift": lambda _groups: "never expires on some views, expires on others",
+}
+
+
+def _summaries(apart: Sequence[KeyOutcome], compared: dict[str, int]) -> Findings:
+    by_cache: dict[str, Counter[str]] = {}
+    for one in apart:
+        by_cache.setdefault(one.cache, Counter())[CODES[one.verdict]] += 1
+    return tuple(_summary(cache, counts, compared[cache]) for cache, counts in by_cache.items())
+
+
+def _summary(cache: str, counts: Counter[str], compared: int) -> Finding:
+    code = next(code for code in _APART if counts[code])
+    rates = {name: round(counts[name] / compared, 4) for name in _APART if counts[name]}
+    told = ", ".join(f"{name} {counts[name]}" for name in rates)
+    return finding(
+        code,
+        severity="info",
+        message=f"the stores fill at their own time: of {compared} sampled keys, "
+        f"{sum(counts.values())} differ ({told})",
+        cache=cache,
+        subject="sampled keys",
+        evidence={"keys_compared": compared, "rates": rates},
+    )

@@ -1,0 +1,182 @@
+"""Listing a memcached, slab class by slab class, with ``lru_crawler metadump``.
+
+What was measured on 1.6.18, and is plain in ``crawler.c``, makes the rules here:
+
+- A dump cannot be resumed, and must be read to its end: closing the connection earlier could crash
+  servers before 1.6.26. So a page is one dump of one class; a class with very many entries is
+  dumped once for each part of its keys, so that no page has to hold them all.
+- While a reader lags, the crawler waits for it and holds its lock. So a dump is taken in as fast as
+  it comes, compressed (it shrinks to a tenth), and looked at only afterwards.
+- Whoever asks for a dump meanwhile is not told BUSY: the server's thread waits for that lock, with
+  all its other connections, and where the hash table grows just then the whole server stands still
+  for ever. So a dump is asked for only when the statistics say that no crawler is running.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+from zlib import crc32
+
+from cachecheck.errors import StoreError, StoreUnsupported
+from cachecheck.model import Value
+from cachecheck.stores.memcached.meta import as_error, number, stats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cachecheck.stores.base import Pace
+    from cachecheck.stores.memcached.connection import Connection
+
+PART_KEYS = 100_000
+MAX_CLASS_KEYS = 5_000_000
+
+_DUMP_TIMEOUT_SECONDS = 10.0
+_MAX_DUMP_BYTES = 2 << 30
+_BLOCK_BYTES = 1 << 16
+_BUSY_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
+_KEYS_BETWEEN_PACES = 100
+_CURSOR = re.compile("([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5})")
+_NUMBER = re.compile(r"items:([0-9]+):number")
+
+
+class Position(Value, frozen=True, kw_only=True):
+    """Where a listing goes on: the server by number, its slab class, and which part of how many.
+
+    ``parts`` is 0 where the class has not been looked at yet.
+    """
+
+    server: int = 0
+    slab: int = 0
+    part: int = 0
+    parts: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.server}:{self.slab}:{self.part}:{self.parts}"
+
+
+def parse(cursor: str | None) -> Position:
+    """Read a cursor; raises ``StoreError`` where it is none."""
+    if cursor is None:
+        return Position()
+    found = _CURSOR.fullmatch(cursor)
+    if found is None:
+        raise StoreError("not a cursor of this store")
+    server, slab, part, parts = map(int, found.groups())
+    return Position(server=server, slab=slab, part=part, parts=parts)
+
+
+def locate(connection: Connection, position: Position) -> Position | None:
+    """Find the first class with entries at or after the position; None: the server is done."""
+    for slab, entries in sorted(_classes(connection).items()):
+        if slab == position.slab and position.parts:
+            return position
+        if slab >= position.slab and entries > MAX_CLASS_KEYS:
+            raise StoreUnsupported(f"{connection.label} has too many keys in one slab class")
+        if slab >= position.slab:
+            parts = max(1, -(-entries // PART_KEYS))
+            return Position(server=position.server, slab=slab, parts=parts)
+    return None
+
+
+def following(position: Position) -> Position:
+    """Give the position after a located one."""
+    if position.part + 1 < position.parts:
+        return Position(
+            server=position.server,
+            slab=position.slab,
+            part=position.part + 1,
+            parts=position.parts,
+        )
+    return Position(server=position.server, slab=position.slab + 1)
+
+
+def keys(connection: Connection, position: Position, pace: Pace) -> set[bytes]:
+    """List the keys of one class, or of one part of them; the budget cannot stop it."""
+    _await_crawler(connection)
+    packed = _packed_dump(connection, position.slab)
+    found: set[bytes] = set()
+    for count, line in enumerate(_lines(packed)):
+        key = _key(line)
+        if crc32(key) % position.parts == position.part:
+            found.add(unquote_to_bytes(key))
+        if count % _KEYS_BETWEEN_PACES == 0:
+            pace()
+    return found
+
+
+def obstacle(connection: Connection) -> str | None:
+    """Say why the server cannot be listed; None: it can."""
+    settings = stats(connection, "settings")
+    if settings.get("dump_enabled", "yes") != "yes":
+        return f"{connection.label} was started with dumping forbidden"
+    if settings.get("lru_crawler") != "yes":
+        return f"{connection.label} has its LRU crawler disabled"
+    return None
+
+
+def _classes(connection: Connection) -> dict[int, int]:
+    told = stats(connection, "items")
+    return {
+        int(named[1]): number(told, name) for name in told if (named := _NUMBER.fullmatch(name))
+    }
+
+
+def _await_crawler(connection: Connection) -> None:
+    for pause_seconds in _BUSY_PAUSES_SECONDS:
+        if stats(connection).get("lru_crawler_running", "0") == "0":
+            return
+        time.sleep(pause_seconds)
+    raise _busy(connection)
+
+
+def _packed_dump(connection: Connection, slab: int) -> bytes:
+    packer = zlib.compressobj(level=1)
+    connection.send(b"lru_crawler metadump %d\r\n" % slab)
+    with connection.patience(_DUMP_TIMEOUT_SECONDS):
+        first = connection.block()
+        _refuse_errors(connection, first)
+        packed = [packer.compress(first), *map(packer.compress, _rest(connection, first))]
+    return b"".join([*packed, packer.flush()])
+
+
+def _refuse_errors(connection: Connection, first: bytes) -> None:
+    if first.startswith((b"key=", b"END")):
+        return
+    if first.startswith(b"BUSY"):
+        raise _busy(connection)
+    if as_error(first, connection.label) is not None:
+        raise StoreUnsupported(f"{connection.label} does not allow its keys to be listed")
+    raise connection.garbled()
+
+
+def _rest(connection: Connection, first: bytes) -> Iterator[bytes]:
+    """Give blocks until END: it alone ends in CR LF, the lines before it in LF."""
+    tail, received_bytes = first, len(first)
+    while not tail.endswith(b"\r\n"):
+        block = connection.block()
+        received_bytes += len(block)
+        if received_bytes > _MAX_DUMP_BYTES:
+            raise connection.garbled()
+        tail = tail[-1:] + block[-2:]
+        yield block
+
+
+def _lines(packed: bytes) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj()
+    begun = b""
+    while block := unpacker.decompress(packed, _BLOCK_BYTES):
+        packed = unpacker.unconsumed_tail
+        *lines, begun = (begun + block).split(b"\n")
+        yield from (line for line in lines if line.startswith(b"key="))
+
+
+def _key(line: bytes) -> bytes:
+    return line.partition(b" ")[0].removeprefix(b"key=")
+
+
+def _busy(connection: Connection) -> StoreError:
+    return StoreError(f"{connection.label} is busy with another crawl")

@@ -1,0 +1,168 @@
+"""The few commands that are sent to a memcached, and what is answered.
+
+``mg`` (1.6.0 and newer; memcached's ``doc/protocol.txt``, "Meta Get") gives value, flags, remaining
+time and the unique number of the write, and with ``u`` leaves order of eviction and time of last
+access alone.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import TYPE_CHECKING, NamedTuple
+
+from cachecheck.errors import StoreError, StoreUnsupported
+from cachecheck.model import Failed, Missing
+from cachecheck.stores.base import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cachecheck.stores.base import RawReading
+    from cachecheck.stores.memcached.connection import Connection
+
+MAX_KEY_BYTES = 250
+OLDEST_VERSION = (1, 6, 0)
+
+_TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
+_VALUE = re.compile(rb"VA ([0-9]{1,10})((?: [a-zA-Z][!-~]*)*)")
+_ERRORS = (b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR")
+
+
+class Batch(NamedTuple):
+    """The readings of some keys, and how many commands moved the server's hit counters."""
+
+    readings: list[RawReading]
+    commands: int
+
+
+def stats(connection: Connection, group: str = "") -> dict[str, str]:
+    """Ask for statistics: general ones, or a group such as ``settings`` or ``items``."""
+    connection.send(f"stats {group}".strip().encode() + b"\r\n")
+    return _stats_answer(connection)
+
+
+def read(
+    connection: Connection, keys: Sequence[bytes], max_value_bytes: int, attempts: int = 3
+) -> Batch:
+    """Read entries, with expiries in the server's own clock.
+
+    The server gives remaining seconds and counts time in whole ones, so its clock is asked before
+    and after: where it ticked in between, the keys are read again, at most ``attempts`` times.
+    """
+    readings: list[RawReading] = []
+    attempt, is_exact = 0, False
+    while not is_exact and attempt < attempts:
+        attempt += 1
+        try:
+            readings, is_exact = _read_once(connection, keys, max_value_bytes)
+        except StoreError:
+            if not connection.is_lost:
+                connection.close()  # answers to the rest may still be on their way
+            raise
+    return Batch(readings, attempt * len(keys))
+
+
+def clock(stats: dict[str, str]) -> int:
+    """Give the server's clock: whole seconds since the epoch."""
+    return number(stats, "time")
+
+
+def started_at(stats: dict[str, str]) -> int:
+    """Give when the server started, by its own clock.
+
+    Both numbers are one counter with and without the start added to it, so that their difference
+    never changes (memcached.c, ``server_stats``).
+    """
+    return number(stats, "time") - number(stats, "uptime")
+
+
+def hits_and_misses(stats: dict[str, str]) -> tuple[int, int]:
+    """Give the hits and misses that the server counted."""
+    return number(stats, "get_hits"), number(stats, "get_misses")
+
+
+def number(stats: dict[str, str], name: str) -> int:
+    """Give a number among the statistics; raises ``StoreError`` where it is not there."""
+    try:
+        return int(stats[name])
+    except (KeyError, ValueError):
+        raise StoreError(f"the server's statistics do not tell {name}") from None
+
+
+def version(stats: dict[str, str]) -> tuple[int, ...]:
+    """Give the server's version."""
+    return tuple(map(int, re.findall(r"\d+", stats.get("version", ""))[:3]))
+
+
+def as_error(line: bytes, label: str) -> StoreError | None:
+    """Give the error that an answer is, or None where it is none; its text stays behind."""
+    kind = line.partition(b" ")[0]
+    if kind not in _ERRORS:
+        return None
+    if kind == b"ERROR":
+        return StoreUnsupported(f"{label} does not know the command")
+    return StoreError(f"{label} answered {kind.decode()}")
+
+
+def _read_once(
+    connection: Connection, keys: Sequence[bytes], max_value_bytes: int
+) -> tuple[list[RawReading], bool]:
+    asked = b"".join(map(_get_command, keys))
+    connection.send(b"stats\r\n" + asked + b"stats\r\n")
+    now = clock(_stats_answer(connection))
+    readings = [_get_answer(connection, now, max_value_bytes) for _ in keys]
+    return readings, clock(_stats_answer(connection)) == now
+
+
+def _stats_answer(connection: Connection) -> dict[str, str]:
+    told: dict[str, str] = {}
+    while (line := connection.line()) != b"END":
+        error = as_error(line, connection.label)
+        if error is not None:
+            raise error
+        head, _, rest = line.partition(b" ")
+        if head != b"STAT":
+            raise connection.garbled()
+        name, _, value = rest.decode(errors="replace").partition(" ")
+        told[name] = value
+    return told
+
+
+def _get_command(key: bytes) -> bytes:
+    if _TO_ENCODE.search(key):
+        return b"mg %s v f t c u b\r\n" % b64encode(key)
+    return b"mg %s v f t c u\r\n" % key
+
+
+def _get_answer(connection: Connection, now: int, max_value_bytes: int) -> RawReading:
+    line = connection.line()
+    if line == b"EN":
+        return Missing()
+    error = as_error(line, connection.label)
+    if error is not None:
+        return Failed(reason="error", detail=error.reason)
+    header = _VALUE.fullmatch(line)
+    if header is None:
+        raise connection.garbled()
+    size_bytes = int(header[1])
+    if size_bytes > max_value_bytes:
+        connection.skip(size_bytes)
+        detail = f"{size_bytes} bytes, more than {max_value_bytes}"
+        return Failed(reason="too-large", detail=detail)
+    value = connection.value(size_bytes)
+    try:
+        return _stored(value, header[2].decode().split(), now)
+    except (KeyError, ValueError):
+        raise connection.garbled() from None
+
+
+def _stored(value: bytes, flags: Sequence[str], now: int) -> Stored:
+    told = {flag[0]: flag[1:] for flag in flags}
+    remaining = int(told["t"])
+    return Stored(
+        value=value,
+        flags=int(told["f"]),
+        expires_at=None if remaining < 0 else float(now + remaining),
+        cas=int(told["c"]),
+    )

@@ -1,0 +1,212 @@
+"""One or more memcached servers as a store: found out, listed and read without disturbing them."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from statistics import median
+from typing import TYPE_CHECKING
+
+from cachecheck.errors import StoreError
+from cachecheck.model import Capabilities, Counters, Failed, StoreIdentity
+from cachecheck.stores.base import Page, Stored
+from cachecheck.stores.failures import as_reading
+from cachecheck.stores.memcached import dump, meta
+from cachecheck.stores.memcached.connection import Connection
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.stores.memcached.connection import Endpoint
+
+MAX_VALUE_BYTES = 16 << 20
+
+_PAGE_KEYS = 5000
+_BATCH_KEYS = 20
+_BATCH_BYTES = 4 << 20
+_BAD_KEY = Failed(reason="error", detail="memcached takes keys of 1 to 250 bytes")
+
+
+class MemcachedStore:
+    """Implements ``stores.base.Store`` over sockets of its own.
+
+    ``router`` gives the label of the server that a stored key lives on, as the application's client
+    would. A server that could not be reached is not tried again until ``close``.
+    ``own_reads`` counts our commands that moved the servers' hit counters.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        router: Callable[[str], str],
+        *,
+        tls: ssl.SSLContext | None = None,
+        max_value_bytes: int = MAX_VALUE_BYTES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._connections = {endpoint.label: Connection(endpoint, tls) for endpoint in endpoints}
+        self._router = router
+        self._max_value_bytes = max_value_bytes
+        self._clock = clock
+        self.own_reads = 0
+
+    # --- what it is ------------------------------------------------------------------------
+
+    def identity(self) -> StoreIdentity:
+        """Name the servers' processes: equal ones suggest one store and do not prove it."""
+        address = ",".join(self._connections)
+        try:
+            told = self._stats()
+            started = sorted(f"{stats['pid']}:{meta.started_at(stats)}" for stats in told)
+            offset = median(self._offset(stats) for stats in told)
+        except (StoreError, KeyError) as exc:
+            reason = exc.reason if isinstance(exc, StoreError) else "the server tells no pid"
+            return StoreIdentity(grade="unobserved", address=address, reason=reason)
+        return StoreIdentity(
+            grade="suggested",
+            token=f"memcached:{','.join(started)}",
+            address=address,
+            clock_offset_seconds=offset,
+        )
+
+    def capabilities(self) -> Capabilities:
+        """Say what can be done on all servers; one that cannot be asked is assumed to be able."""
+        read_reasons = self._reasons(_cannot_read)
+        scan_reasons = self._reasons(dump.obstacle)
+        lost = tuple(label for label, each in self._connections.items() if each.is_lost)
+        return Capabilities(
+            can_scan=not scan_reasons,
+            can_read=not read_reasons,
+            expiry_resolution_seconds=1.0,
+            reasons=(*read_reasons, *scan_reasons, *(f"{label}: unreachable" for label in lost)),
+        )
+
+    def counters(self) -> Counters | None:
+        """Sum up the servers' hits and misses since the first of them started; None: not said."""
+        try:
+            told = self._stats()
+            counted = [meta.hits_and_misses(stats) for stats in told]
+            since = min(meta.started_at(stats) - self._offset(stats) for stats in told)
+        except StoreError:
+            return None
+        hits, misses = map(sum, zip(*counted, strict=True))
+        return Counters(source="server", hits=hits, misses=misses, since=since)
+
+    # --- what is in it ---------------------------------------------------------------------
+
+    def scan(self, cursor: str | None, pace: Pace) -> Page:
+        """List whole slab classes until there are some thousand keys or the budget is spent."""
+        servers = list(self._connections.values())
+        position: dump.Position | None = dump.parse(cursor)
+        keys: set[bytes] = set()
+        while position is not None:
+            position = self._scan_one(servers, position, keys, pace)
+            if len(keys) >= _PAGE_KEYS or not pace():
+                break
+        names = tuple(name for key in keys if (name := _text(key)) is not None)
+        return Page(
+            keys=names,
+            foreign=len(keys) - len(names),
+            cursor=None if position is None else str(position),
+        )
+
+    def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
+        """Read keys in batches, each from its server; stops where the budget ends."""
+        position, size = 0, _BATCH_KEYS
+        while position < len(keys):
+            readings = self._read_batch(keys[position : position + size])
+            yield from readings
+            position += len(readings)
+            size = _next_size(size, readings)
+            if not pace():
+                return
+
+    def close(self) -> None:
+        """Close our connections."""
+        for connection in self._connections.values():
+            connection.close()
+
+    # --- how it is asked -------------------------------------------------------------------
+
+    def _scan_one(
+        self,
+        servers: Sequence[Connection],
+        position: dump.Position,
+        keys: set[bytes],
+        pace: Pace,
+    ) -> dump.Position | None:
+        """Add one page of one server to the keys; give where to go on, None after the last."""
+        if position.server >= len(servers):
+            return None
+        server = servers[position.server]
+        found = dump.locate(server, position)
+        if found is not None:
+            keys |= dump.keys(server, found, pace)
+            return dump.following(found)
+        is_last = position.server + 1 == len(servers)
+        return None if is_last else dump.Position(server=position.server + 1)
+
+    def _read_batch(self, keys: Sequence[str]) -> list[RawReading]:
+        readings: list[RawReading] = [_BAD_KEY] * len(keys)
+        for label, places in self._routed(keys).items():
+            read = self._read_from(label, [_bytes(keys[place]) for place in places])
+            for place, reading in zip(places, read, strict=True):
+                readings[place] = reading
+        return readings
+
+    def _read_from(self, label: str, keys: Sequence[bytes]) -> list[RawReading]:
+        try:
+            batch = meta.read(self._connections[label], keys, self._max_value_bytes)
+        except StoreError as exc:
+            return [as_reading(exc)] * len(keys)
+        self.own_reads += batch.commands
+        return batch.readings
+
+    def _routed(self, keys: Sequence[str]) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = defaultdict(list)
+        for place, key in enumerate(keys):
+            if 1 <= len(_bytes(key)) <= meta.MAX_KEY_BYTES:
+                places[self._router(key)].append(place)
+        return places
+
+    def _stats(self) -> list[dict[str, str]]:
+        return [meta.stats(connection) for connection in self._connections.values()]
+
+    def _offset(self, stats: dict[str, str]) -> float:
+        # Its clock shows whole seconds: on average it is half of one further.
+        return meta.clock(stats) + 0.5 - self._clock()
+
+    def _reasons(self, obstacle: Callable[[Connection], str | None]) -> tuple[str, ...]:
+        told = []
+        for connection in self._connections.values():
+            try:
+                told.append(obstacle(connection))
+            except StoreError as exc:
+                told.append(None if connection.is_lost else exc.reason)
+        return tuple(reason for reason in told if reason is not None)
+
+
+def _cannot_read(connection: Connection) -> str | None:
+    version = meta.version(meta.stats(connection))
+    if version >= meta.OLDEST_VERSION:
+        return None
+    return f"{connection.label} is older than memcached 1.6 and cannot be read untouched"
+
+
+def _next_size(size: int, readings: Sequence[RawReading]) -> int:
+    """Read fewer keys at once after large values, more again after small ones."""
+    read_bytes = sum(len(reading.value) for reading in readings if isinstance(reading, Stored))
+    return max(1, size // 4) if read_bytes > _BATCH_BYTES else min(_BATCH_KEYS, size * 2)
+
+
+def _bytes(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _text(key: bytes) -> str | None:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return None

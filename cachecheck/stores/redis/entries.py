@@ -1,0 +1,121 @@
+"""The commands that read a batch of keys, and what their answers mean.
+
+GET and the expiry are two commands: a value that is replaced in between is in flight, and is looked
+at again. The expiries are asked first, next to TIME where they are relative.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from cachecheck.model import Failed, Missing
+from cachecheck.stores.base import Stored
+from cachecheck.stores.redis.failures import reading_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from cachecheck.stores.base import RawReading
+
+Command: TypeAlias = tuple[str | bytes, ...]
+Size: TypeAlias = int | Failed
+Expiry: TypeAlias = float | Missing | Failed | None
+
+_NO_EXPIRY, _NO_KEY = -1, -2
+
+
+class ExpiryMethod(Protocol):
+    """How expiries are asked for."""
+
+    resolution_seconds: float
+
+    def commands(self, keys: Sequence[bytes]) -> list[Command]:
+        """Give the commands that ask for the expiries of these keys."""
+        ...
+
+    def expiries(self, answers: Sequence[Any]) -> list[Expiry]:
+        """Give the expiries, in order of the keys, from the answers to those commands."""
+        ...
+
+
+class Absolute:
+    """PEXPIRETIME, from Redis 7.0 on: the same on every replica and at every moment."""
+
+    resolution_seconds = 0.001
+
+    def commands(self, keys: Sequence[bytes]) -> list[Command]:
+        """Give the commands that ask for the expiries of these keys."""
+        return [("PEXPIRETIME", key) for key in keys]
+
+    def expiries(self, answers: Sequence[Any]) -> list[Expiry]:
+        """Give the expiries, in order of the keys, from the answers to those commands."""
+        return [_expiry("PEXPIRETIME", answer, 0.0) for answer in answers]
+
+
+class Relative:
+    """PTTL, added to the server's clock, or to the node's where TIME is denied."""
+
+    resolution_seconds = 0.01
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+
+    def commands(self, keys: Sequence[bytes]) -> list[Command]:
+        """Give the commands that ask for the expiries of these keys."""
+        return [("TIME",), *(("PTTL", key) for key in keys)]
+
+    def expiries(self, answers: Sequence[Any]) -> list[Expiry]:
+        """Give the expiries, in order of the keys, from the answers to those commands."""
+        told, *remaining = answers
+        now = self._clock() if isinstance(told, Exception) else server_time(told)
+        return [_expiry("PTTL", answer, now) for answer in remaining]
+
+
+def server_time(answer: tuple[int, int]) -> float:
+    """Give the seconds since the epoch that TIME answered."""
+    return int(answer[0]) + int(answer[1]) / 1e6
+
+
+def size(answer: Any, limit_bytes: int) -> Size:
+    """Judge an answer to STRLEN: a size that may be read, or why the value is not read."""
+    if isinstance(answer, Exception):
+        return reading_of(answer, "STRLEN")
+    if answer > limit_bytes:
+        return Failed(reason="too-large", detail=f"{answer} bytes, more than {limit_bytes}")
+    return int(answer)
+
+
+def entry(value: Any, expiry: Expiry) -> RawReading:
+    """Join an answer to GET with an expiry."""
+    if isinstance(value, Exception):
+        return reading_of(value, "GET")
+    if value is None:
+        return Missing()
+    if isinstance(expiry, Missing | Failed):
+        return expiry
+    return Stored(value=value, expires_at=expiry)
+
+
+def by_weight(
+    sized: Iterable[tuple[bytes, Size]], limit_bytes: int
+) -> Iterator[list[tuple[bytes, Size]]]:
+    """Split into runs whose values together stay within the limit, or stand alone."""
+    run: list[tuple[bytes, Size]] = []
+    weight = 0
+    for key, told in sized:
+        own = told if isinstance(told, int) else 0
+        if run and weight + own > limit_bytes:
+            yield run
+            run, weight = [], 0
+        run.append((key, told))
+        weight += own
+    if run:
+        yield run
+
+
+def _expiry(command: str, answer: Any, since: float) -> Expiry:
+    if isinstance(answer, Exception):
+        return reading_of(answer, command)
+    if answer == _NO_EXPIRY:
+        return None
+    return Missing() if answer == _NO_KEY else since + int(answer) / 1000

@@ -1,0 +1,93 @@
+"""What ``INFO`` says of a server: identity, eviction and counters. Pure functions."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cachecheck.model import Counters, StoreIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Info: TypeAlias = "Mapping[str, Any]"
+
+_REPLICATION_ID = re.compile("[0-9a-f]{40}")
+
+
+def identity(
+    info: Info, *, db: int, address: str, clock_offset_seconds: float | None
+) -> StoreIdentity:
+    """Identify a database by its server's replication id, which its replicas share.
+
+    ``master_replid2`` proves nothing: a replica that was detached keeps the id of its former
+    primary there. A replica whose link is down may have been left behind: its id only suggests.
+    """
+    replication_id = str(info.get("master_replid", ""))
+    if not _REPLICATION_ID.fullmatch(replication_id) or not replication_id.strip("0"):
+        return StoreIdentity(
+            grade="unobserved",
+            address=address,
+            reason="INFO does not show the replication id",
+            clock_offset_seconds=clock_offset_seconds,
+        )
+    is_cut_off = info.get("role") == "slave" and info.get("master_link_status") != "up"
+    return StoreIdentity(
+        grade="suggested" if is_cut_off else "observed",
+        token=f"redis:{replication_id}/{db}",
+        member=member(info),
+        address=address,
+        reason="a replica without a link to its primary" if is_cut_off else None,
+        clock_offset_seconds=clock_offset_seconds,
+    )
+
+
+def cluster_identity(
+    nodes: Mapping[str, Any], info: Info, *, address: str, clock_offset_seconds: float | None
+) -> StoreIdentity:
+    """Identify a cluster by the ids of its primaries; ``nodes`` is what CLUSTER NODES answered."""
+    ids = sorted(node["node_id"] for node in nodes.values() if "master" in node["flags"].split(","))
+    return StoreIdentity(
+        grade="observed",
+        token=f"redis-cluster:{hashlib.sha256(','.join(ids).encode()).hexdigest()[:40]}",
+        member=member(info),
+        address=address,
+        clock_offset_seconds=clock_offset_seconds,
+    )
+
+
+def member(info: Info) -> str | None:
+    """Name the very server, which its replicas do not share."""
+    run_id = info.get("run_id")
+    return None if run_id is None else str(run_id)
+
+
+def is_cluster(info: Info) -> bool:
+    """Say whether the server is part of a Redis Cluster."""
+    return bool(info.get("cluster_enabled", 0))
+
+
+def evicts_by_recency(info: Info) -> bool:
+    """Say whether a read may change what is evicted next; where it cannot be known, it may."""
+    policy = info.get("maxmemory_policy")
+    return policy is None or str(policy).endswith(("lru", "lfu"))
+
+
+def version(info: Info) -> tuple[int, ...] | None:
+    """Give the server's version; None where it does not say."""
+    parts = re.findall(r"\d+", str(info.get("redis_version", "")))
+    return tuple(map(int, parts[:3])) or None
+
+
+def counters(info: Info, now: float) -> Counters | None:
+    """Give the hits and misses of all clients and databases since the server started."""
+    try:
+        return Counters(
+            source="server",
+            hits=int(info["keyspace_hits"]),
+            misses=int(info["keyspace_misses"]),
+            since=now - int(info["uptime_in_seconds"]),
+        )
+    except KeyError:
+        return None

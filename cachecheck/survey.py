@@ -1,0 +1,63 @@
+"""The mergeable summary of a store: counts, and a coordinated sample of its keys.
+
+The sample holds the k entries with the smallest keyed key digest (bottom-k sketch; Cohen and
+Kaplan, 2007). With one seed every view prefers the same keys, so the k smallest of the union of all
+samples are a uniform sample of all keys, whichever stores hold them. Summaries merge in any order
+and grouping.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from cachecheck.model import Key, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SampledKey(Value, order=True, frozen=True, kw_only=True):
+    """A key with its keyed digest, by which samples are ordered."""
+
+    digest: str
+    key: Key
+
+
+class Summary(Value, frozen=True, kw_only=True):
+    """What one or more pages of a store held.
+
+    ``scanned`` counts stored keys looked at; each of them is one of ``entries`` (in the view's own
+    namespace and matching), ``foreign`` (outside the namespace, or not a cache value),
+    ``withheld`` (by the node's ``WITHHOLD``) or ``unmatched`` (by ``--match``).
+    """
+
+    scanned: int = 0
+    entries: int = 0
+    foreign: int = 0
+    withheld: int = 0
+    unmatched: int = 0
+    sample: tuple[SampledKey, ...] = ()
+
+
+def smallest(sampled: Iterable[SampledKey], size: int) -> tuple[SampledKey, ...]:
+    """Keep the ``size`` distinct keys with the smallest digests, in order."""
+    return tuple(heapq.nsmallest(size, {entry.digest: entry for entry in sampled}.values()))
+
+
+def merge(summaries: Iterable[Summary], size: int) -> Summary:
+    """Add summaries of disjoint parts up, keeping a sample of ``size`` keys."""
+    parts = tuple(summaries)
+    return Summary(
+        scanned=sum(part.scanned for part in parts),
+        entries=sum(part.entries for part in parts),
+        foreign=sum(part.foreign for part in parts),
+        withheld=sum(part.withheld for part in parts),
+        unmatched=sum(part.unmatched for part in parts),
+        sample=smallest((entry for part in parts for entry in part.sample), size),
+    )
+
+
+def ceiling(summary: Summary, size: int) -> str | None:
+    """Return the digest above which no further key can enter the sample; None: any still can."""
+    return summary.sample[-1].digest if len(summary.sample) >= size else None

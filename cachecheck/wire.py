@@ -1,0 +1,209 @@
+"""The messages of the probe protocol, version 1: strictly decoded, with limits.
+
+Requests and answers are tagged unions (``"type"``) in JSON. The protocol version is read leniently
+first, so that another version is answered as such; all else is strict: unknown types and fields,
+wrong types and values over a limit raise ``MalformedMessage``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from cachecheck.errors import MalformedMessage, MessageTooLarge, ProtocolMismatch
+from cachecheck.model import CacheDescription, Key, Reading, Value, Versions, Worker
+from cachecheck.survey import Summary
+
+PROTOCOL = 1
+CONTENT_TYPE = "application/json"
+
+MAX_BODY_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 8 << 20
+MAX_KEYS = 1000
+MAX_KEY_CHARS = 4096
+MAX_AUDIENCE = 4000
+MAX_SAMPLE = 100_000
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
+Seed: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+ProbeKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[!-~]+$")]
+
+RefusalReason = Literal[
+    "stale",
+    "busy",
+    "too-large",
+    "unknown-cache",
+    "withheld",
+    "not-allowed",
+    "bad-request",
+    "wrong-node",
+]
+
+
+ExpectedBy = Literal["configured", "siblings", "unknown"]
+
+
+class Message(Value, tag_field="type", frozen=True, kw_only=True):
+    """Base of all messages."""
+
+    protocol: int = PROTOCOL
+
+
+# --- requests ------------------------------------------------------------------------------
+
+
+class Request(Message, frozen=True, kw_only=True):
+    """Base of all requests.
+
+    ``run`` names the run in the node's audit log. Only a worker whose id is in ``audience``
+    does the work; any other answers ``Elsewhere``. An empty audience means whoever hears it.
+    """
+
+    run: Name
+    audience: Annotated[tuple[Name, ...], Meta(max_length=MAX_AUDIENCE)] = ()
+
+
+class Describe(Request, tag="describe", frozen=True, kw_only=True):
+    """Who are you, and which caches do you see? ``probe_keys`` show namespace and routing.
+
+    Workers whose ids are in ``heard`` have answered before; they answer ``Elsewhere``, cheaply.
+    """
+
+    heard: Annotated[tuple[Name, ...], Meta(max_length=MAX_AUDIENCE)] = ()
+    probe_keys: Annotated[tuple[ProbeKey, ...], Meta(min_length=1, max_length=50)]
+
+
+class Survey(Request, tag="survey", frozen=True, kw_only=True):
+    """Sum up one page of a store, within the view's own namespace.
+
+    ``sample`` is how many keys the sample may hold, ``match`` a glob that logical keys must match.
+    ``below`` leaves out of it what cannot enter any more; ``cursor`` is the previous page's.
+    """
+
+    cache: Name
+    seed: Seed
+    sample: Annotated[int, Meta(ge=0, le=MAX_SAMPLE)]
+    match: Annotated[str, Meta(max_length=500)] = "*"
+    below: Annotated[str, Meta(max_length=32)] | None = None
+    cursor: Annotated[str, Meta(max_length=2000)] | None = None
+
+
+class AskedKey(Key, frozen=True, kw_only=True):
+    """A key within the limits of a request."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
+
+
+class Read(Request, tag="read", frozen=True, kw_only=True):
+    """Read these keys; ``with_structure`` asks for structural digests as well."""
+
+    cache: Name
+    seed: Seed
+    keys: Annotated[tuple[AskedKey, ...], Meta(min_length=1, max_length=MAX_KEYS)]
+    with_structure: bool = False
+
+
+AnyRequest: TypeAlias = Describe | Survey | Read
+
+# --- answers -------------------------------------------------------------------------------
+
+
+class Answer(Message, frozen=True, kw_only=True):
+    """Base of all answers: who answers, and the node's clock when the request came and went."""
+
+    worker: Worker
+    received_at: float
+    sent_at: float
+
+
+class Described(Answer, tag="described", frozen=True, kw_only=True):
+    """The answer to ``Describe``.
+
+    ``workers_expected`` is configured or counted among siblings (``expected_by`` says how), or
+    None; ``siblings`` are the worker processes seen under the same parent.
+    """
+
+    node: str | None
+    application: str
+    release: str | None
+    versions: Versions
+    workers_expected: int | None
+    expected_by: ExpectedBy
+    caches: tuple[CacheDescription, ...]
+
+
+class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):
+    """The answer to ``Survey``: one page summed up; ``cursor`` None means it was the last."""
+
+    summary: Summary
+    cursor: str | None
+
+
+class Readings(Answer, tag="readings", frozen=True, kw_only=True):
+    """The answer to ``Read``: one reading per key, in order.
+
+    Where the work budget ended before the last key, the readings stop there and ``unread``
+    counts the keys that are left to be asked again.
+    """
+
+    readings: tuple[Reading, ...]
+    unread: int = 0
+
+
+class Elsewhere(Answer, tag="elsewhere", frozen=True, kw_only=True):
+    """This worker was not meant; it says who it is and does nothing else."""
+
+
+class Refused(Message, tag="refused", frozen=True, kw_only=True):
+    """No answer, and why; ``clock`` is the node's, ``node`` the name it goes by, if it has one."""
+
+    reason: RefusalReason
+    detail: str
+    clock: float
+    retry_after_seconds: float | None = None
+    node: str | None = None
+    worker: Worker | None = None
+
+
+AnyAnswer: TypeAlias = Described | Surveyed | Readings | Elsewhere | Refused
+
+_T = TypeVar("_T")
+
+
+class _AnyVersion(msgspec.Struct):
+    protocol: Any = None
+
+
+_ENCODER = msgspec.json.Encoder()
+_VERSION = msgspec.json.Decoder(_AnyVersion)
+_REQUEST: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
+_ANSWER: msgspec.json.Decoder[AnyAnswer] = msgspec.json.Decoder(AnyAnswer)
+
+
+def encode(message: Message) -> bytes:
+    """Encode a message as the body of a probe or of its answer."""
+    return _ENCODER.encode(message)
+
+
+def decode_request(body: bytes, *, limit_bytes: int = MAX_BODY_BYTES) -> AnyRequest:
+    """Decode a request; raises ``WireError`` with a reason that can be sent back."""
+    return _decode(_REQUEST, body, limit_bytes)
+
+
+def decode_answer(body: bytes, *, limit_bytes: int = MAX_ANSWER_BYTES) -> AnyAnswer:
+    """Decode an answer; raises ``WireError`` with a reason that can be shown."""
+    return _decode(_ANSWER, body, limit_bytes)
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], body: bytes, limit_bytes: int) -> _T:
+    if len(body) > limit_bytes:
+        raise MessageTooLarge(limit_bytes)
+    try:
+        theirs = _VERSION.decode(body).protocol
+        if theirs != PROTOCOL or isinstance(theirs, bool):
+            raise ProtocolMismatch(theirs, PROTOCOL)
+        return decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
+        raise MalformedMessage(str(exc)) from exc

@@ -1,0 +1,37 @@
+"""Django, configured once and as little as possible, and cache backends made by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import django
+import pytest
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.core.cache.backends.base import BaseCache
+
+if not settings.configured:
+    settings.configure(
+        SECRET_KEY="only for tests",
+        USE_TZ=True,
+        INSTALLED_APPS=["cachecheck.agent"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    )
+    django.setup()
+
+
+def make_cache(backend: str, location: str | list[str], **params: Any) -> BaseCache:
+    """Make a cache backend as ``CACHES`` would: ``params`` are the entry's other settings."""
+    made: BaseCache = import_string(backend)(location, params)
+    return made
+
+
+@pytest.fixture(name="make_cache")
+def _make_cache() -> Callable[..., BaseCache]:
+    return make_cache

@@ -1,0 +1,41 @@
+"""Real memcached servers."""
+
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.process import LOOPBACK, HarnessError, Process, exchange, free_port
+
+
+class MemcachedServer(Process):
+    """A memcached; `address` is what Django's LOCATION takes."""
+
+    stop_signal = signal.SIGKILL  # it has nothing to put away, and is gone at once
+
+    def __init__(self, command: Sequence[str], *, port: int, log: Path) -> None:
+        self.port = port
+        self.address = f"{LOOPBACK}:{port}"
+        self.url = f"memcached://{self.address}"
+        super().__init__(command, log=log)
+
+    def ask(self, command: str) -> str:
+        """Return the first answer to one command line of the text protocol."""
+        return exchange(self.port, f"{command}\r\n".encode()).decode(errors="replace")
+
+
+def start_memcached(tmp: Path, *, extra_args: Sequence[str] = ()) -> MemcachedServer:
+    """Start a memcached with 16 MiB, its log in `tmp`."""
+    executable = shutil.which("memcached")
+    if executable is None:
+        raise HarnessError("memcached is not installed: run tests/install-servers")
+    port = free_port()
+    # As root it demands a user; another one would drop the tie to this process's life.
+    user = ["-u", "root"] if os.geteuid() == 0 else []
+    command = [executable, *user, "-l", LOOPBACK, "-p", str(port), "-U", "0", "-m", "16"]
+    server = MemcachedServer([*command, *extra_args], port=port, log=tmp / f"memcached-{port}.log")
+    server.wait_ready(
+        lambda: server.ask("version").startswith("VERSION"), what=f"memcached on {port}"
+    )
+    return server
