@@ -8,23 +8,18 @@ from typing import TYPE_CHECKING, assert_never
 from django.core.exceptions import ImproperlyConfigured
 
 from cachecheck.digest import entry_digest
-from cachecheck.errors import (
-    InertError,
-    StoreDenied,
-    StoreError,
-    StoreUnreachable,
-    StoreUnsupported,
-)
+from cachecheck.errors import InertError, StoreError
 from cachecheck.inert import structural_digest
 from cachecheck.model import Expired, Failed, Missing, Present
 from cachecheck.stores.base import Stored
+from cachecheck.stores.failures import as_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
-    from cachecheck.model import FailureReason, Key, Reading
+    from cachecheck.model import Key, Reading
     from cachecheck.stores.base import Pace, RawReading
     from cachecheck.wire import Read
 
@@ -119,17 +114,4 @@ def _guarded(found: Iterator[RawReading], count: int) -> Iterator[RawReading]:
             yield reading
             given += 1
     except StoreError as exc:
-        failure = Failed(reason=_reason(exc), detail=exc.reason)
-        yield from (failure for _ in range(count - given))
-
-
-def _reason(exc: StoreError) -> FailureReason:
-    match exc:
-        case StoreUnreachable():
-            return "unreachable"
-        case StoreDenied():
-            return "denied"
-        case StoreUnsupported():
-            return "unsupported"
-        case _:
-            return "error"
+        yield from (as_reading(exc) for _ in range(count - given))

@@ -161,12 +161,11 @@ async def _map_stores(
     progress.stage("Finding out who shares a store", len(groups))
     named = tuple(Key(name=key) for key in options.keys)
 
-    async def one(members: list[SeenView]) -> StoreMap:
-        found = await find_stores(prober, members, named, probe_keys(prober.run))
+    found = []
+    for members in groups.values():  # one after the other: aliases often share a server
+        found.append(await find_stores(prober, members, named, probe_keys(prober.run)))
         progress.advance()
-        return found
-
-    return _united(await asyncio.gather(*(one(members) for members in groups.values())))
+    return _united(found)
 
 
 def _united(maps: Sequence[StoreMap]) -> tuple[StoreMap, ...]:

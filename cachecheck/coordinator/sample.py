@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from cachecheck.coordinator.client import Answered, NoAnswer
+from cachecheck.coordinator.client import NoAnswer
 from cachecheck.model import Value
 from cachecheck.survey import Summary, ceiling, merge
 from cachecheck.wire import Survey, Surveyed
@@ -62,13 +62,11 @@ async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
     summary, cursor = Summary(), None
     while True:
         outcome = await prober.ask_one(unit, _request(prober, unit, draw, summary, cursor))
-        failure = _failure(outcome)
-        if failure is not None:
-            return Surveyance(summary=summary, is_complete=False, failure=failure)
-        assert isinstance(outcome, Answered)  # noqa: S101  _failure saw to it
-        assert isinstance(outcome.answer, Surveyed)  # noqa: S101
-        summary = merge((summary, outcome.answer.summary), draw.size)
-        cursor = outcome.answer.cursor
+        page = _page(outcome)
+        if isinstance(page, str):
+            return Surveyance(summary=summary, is_complete=False, failure=page)
+        summary = merge((summary, page.summary), draw.size)
+        cursor = page.cursor
         if cursor is None or summary.scanned >= draw.max_scan:
             return Surveyance(summary=summary, is_complete=cursor is None)
 
@@ -88,11 +86,12 @@ def _request(
     )
 
 
-def _failure(outcome: Outcome | None) -> str | None:
+def _page(outcome: Outcome | None) -> Surveyed | str:
+    """Give the page, or say why there is none."""
     if outcome is None:
         return "the worker was not heard again"
     if isinstance(outcome, NoAnswer):
         return outcome.detail
     if not isinstance(outcome.answer, Surveyed):
         return "it answered with something else than a survey"
-    return None
+    return outcome.answer

@@ -76,20 +76,24 @@ async def _choose(
     """Choose keys, in the form in which they are stored: views may differ in namespace."""
     namespaces = {seen.view: seen.cache.namespace for seen in views}
     can_scan = {seen.view for seen in views if seen.cache.capabilities.can_scan}
-    asked = tuple(unit for unit in _one_per_node(units) if unit.view in can_scan)
+    asked = [unit for unit in _one_per_token(units, views) if unit.view in can_scan]
     draw = Draw(size=WITNESSES, match="*", max_scan=WITNESS_SCAN)
-    surveys = await survey_units(prober, asked[:WITNESS_VIEWS], draw, lambda: None)
-    chosen = {
-        stored_form(key, namespaces[unit.view])
-        for unit, surveyed in surveys.items()
-        for key in chosen_keys((surveyed,), WITNESSES)
-    }
+    chosen: set[Key] = set()
+    for unit in asked[:WITNESS_VIEWS]:  # one after the other: they may be one server after all
+        surveys = await survey_units(prober, (unit,), draw, lambda: None)
+        found = chosen_keys(tuple(surveys.values()), WITNESSES)
+        chosen |= {stored_form(key, namespaces[unit.view]) for key in found}
     chosen |= {stored_form(key, namespaces[unit.view]) for unit in units for key in named}
     return tuple(sorted(chosen, key=lambda key: key.name)[: WITNESSES * WITNESS_VIEWS])
 
 
-def _one_per_node(units: Sequence[Unit]) -> list[Unit]:
-    return list({unit.node: unit for unit in reversed(units)}.values())[::-1]
+def _one_per_token(units: Sequence[Unit], views: Sequence[SeenView]) -> list[Unit]:
+    """Choose a unit for each identity, and for each node where there is none."""
+    tokens = {seen.view: seen.cache.identity.token for seen in views}
+    chosen: dict[str, Unit] = {}
+    for unit in units:
+        chosen.setdefault(tokens[unit.view] or f"node {unit.node}", unit)
+    return list(chosen.values())
 
 
 async def _testify(

@@ -171,9 +171,7 @@ def test_names_for_people_have_no_control_characters_or_surrogates() -> None:
         (b")", "django.db.models.base.model_unpickle"),
     ],
 )
-def test_a_model_is_named_by_its_label_where_it_has_one(
-    arguments: bytes, kind: str
-) -> None:
+def test_a_model_is_named_by_its_label_where_it_has_one(arguments: bytes, kind: str) -> None:
     payload = b"\x80\x04cdjango.db.models.base\nmodel_unpickle\n" + arguments + b"R."
     assert structural_digest(payload, seed=b"").kind == kind
 
