@@ -26,10 +26,13 @@ class SeenView(Value, frozen=True, kw_only=True):
     def expiry_shift_seconds(self) -> float:
         """What to take from an expiry in the store's clock to have it in the coordinator's.
 
-        Zero where the store's clock is not known: expiries are then compared as they are.
+        A store on the node goes by the node's clock. Zero where the clock of a store in the network
+        is not known: expiries are then compared as they are.
         """
         offset = self.cache.identity.clock_offset_seconds
-        return 0.0 if offset is None else offset + self.clock.offset_seconds
+        if offset is None:
+            return 0.0 if self.cache.scope == "network" else self.clock.offset_seconds
+        return offset + self.clock.offset_seconds
 
 
 class Cohort(Value, frozen=True, kw_only=True):
