@@ -14,6 +14,7 @@ import socket
 import time
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from cachecheck.model import Worker
@@ -27,6 +28,7 @@ _PROC = Path("/proc")
 _START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closing parenthesis
 _PARENT_FIELD = 1
 # multiprocessing gives each child other numbers on an otherwise equal command line
+_drawing = Lock()
 _HANDLES = re.compile(rb"\b(tracker_fd|pipe_handle|parent_pid)=\d+")
 
 
@@ -34,7 +36,8 @@ def this_worker(role: Role = "web", listener: str | None = None) -> Worker:
     """Identify this process; its random part is drawn once per process, after any fork."""
     pid = os.getpid()
     host, host_id = _host()
-    started_at, token = _birth(pid)
+    with _drawing:  # threads that ask first, at once, must be given one identity
+        started_at, token = _birth(pid)
     return Worker(
         id=f"{host}:{pid}:{started_at:.2f}:{token}",
         host=host,

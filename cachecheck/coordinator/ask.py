@@ -8,6 +8,7 @@ heard, because a few connections at a time may all end at one idle worker.
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, TypeVar
 
 from cachecheck.coordinator.client import Answered, NoAnswer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LARGEST_BURST = 40
 PER_WORKER = 2
 PATIENCE = 6
+GAP_SECONDS = 0.003
 
 Group = TypeVar("Group")
 
@@ -49,7 +51,7 @@ async def ask(
         heard |= news
         missing = {group: ids for group, ids in missing.items() if group not in news}
         fruitless = 0 if news else fruitless + _wasted(outcomes)
-        size = PER_WORKER * len(missing) * 2**fruitless
+        size = PER_WORKER * len(missing) * 4**fruitless
         if missing and not news:
             await asyncio.sleep(_pause(outcomes))
     return heard
@@ -58,9 +60,18 @@ async def ask(
 async def burst(
     client: Client, target: Target, request: AnyRequest, size: int
 ) -> tuple[Outcome, ...]:
-    """Send one request ``size`` times at once, each over a connection of its own."""
+    """Send one request ``size`` times, each over a connection of its own, milliseconds apart.
+
+    Connections that come all at once are taken in one go by the first worker to wake; some
+    milliseconds apart, each finds another one idle (``tests/benchmarks/bench_bursts.py``).
+    """
+
+    async def one(number: int) -> Outcome:
+        await asyncio.sleep(number * GAP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  jitter
+        return await client.probe_once(target, request)
+
     count = max(1, min(size, LARGEST_BURST))
-    return tuple(await asyncio.gather(*(client.probe_once(target, request) for _ in range(count))))
+    return tuple(await asyncio.gather(*(one(number) for number in range(count))))
 
 
 def _sort(

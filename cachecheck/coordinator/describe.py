@@ -57,6 +57,7 @@ async def describe_node(
             run=request.run, probe_keys=request.probe_keys, heard=tuple(hearing.described)
         )
         size = max(LOOK_BEHIND, PER_MISSING * hearing.missing)
+        size = LARGEST_BURST if has_looked_behind else size
         news = hearing.listen(await burst(client, target, asked, size))
         fruitless = 0 if news else fruitless + 1
         has_looked_behind = True
