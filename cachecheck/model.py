@@ -18,7 +18,7 @@ NodeState = Literal["answered", "unreachable", "rejected", "incompatible", "fail
 Naming = Literal["logical", "stored", "file"]
 IdentityGrade = Literal["observed", "suggested", "unobserved", "none"]
 FailureReason = Literal[
-    "unsupported", "withheld", "foreign", "too-large", "denied", "unreachable", "error"
+    "unsupported", "withheld", "foreign", "too-large", "denied", "unreachable", "unheard", "error"
 ]
 
 

@@ -98,8 +98,8 @@ def _answering(outcome: Outcome) -> str | None:
 
 
 def _wasted(outcomes: tuple[Outcome, ...]) -> int:
-    """Count a burst in which the node did not answer at all as two."""
-    return 1 if any(isinstance(outcome, Answered) for outcome in outcomes) else 2
+    """Count a burst in which the node did not answer at all as several: it costs a time-out."""
+    return 1 if any(isinstance(outcome, Answered) for outcome in outcomes) else PATIENCE // 2
 
 
 def _pause(outcomes: tuple[Outcome, ...]) -> float:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Difference = Literal["missing", "value", "unknown-structure", "encoding", "persistence", "expiry"]
 
-UNSAYABLE = frozenset({"error", "unreachable", "too-large", "unsupported", "withheld"})
+UNSAYABLE = frozenset({"error", "unreachable", "unheard", "too-large", "unsupported", "withheld"})
 
 
 class Tolerance(Value, frozen=True, kw_only=True):

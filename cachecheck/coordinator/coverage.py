@@ -89,6 +89,9 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
         reasons = entries.cohort.views[0].cache.capabilities.reasons
         because = f" ({'; '.join(reasons[:2])})" if reasons else ""
         yield f"the keys of {cache} cannot be listed{because}: name keys with --key"
+    if entries.lost:
+        lost = _some(sorted({view.worker for view in entries.lost}))
+        yield f"{cache} was not compared on {lost}, which was not heard again after it had answered"
     unread = [one for one in entries.examined if one.judgement == "unread"]
     if unread:
         named = _some([show(one.key) for one in unread])

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Draw, Surveyance, chosen_keys, survey_units
-from cachecheck.coordinator.suspects import Examined, Patience, examine
+from cachecheck.coordinator.suspects import Examination, Examined, Examiner, Patience
 from cachecheck.coordinator.views import Cohort, SeenView
 from cachecheck.coordinator.witness import unit_of
 from cachecheck.model import Key, Value
-from cachecheck.rules.observations import KeyOutcome, StoreMap
+from cachecheck.rules.observations import KeyOutcome, StoreMap, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,34 +36,39 @@ _OWN_TIME = frozenset({"worker", "host"})
 class Entries(Value, frozen=True, kw_only=True):
     """What was found of the entries of one cohort.
 
-    ``units`` are what was read as one, ``surveys`` what each of those that were surveyed holds;
-    ``is_apart`` says that the stores fill at their own time.
+    ``surveys`` are what the units that were surveyed hold; ``is_apart`` says that the stores fill
+    at their own time.
     """
 
     cohort: Cohort
-    units: tuple[Unit, ...]
     surveys: tuple[tuple[Unit, Surveyance], ...]
-    named: tuple[Examined, ...]
-    sampled: tuple[Examined, ...]
+    named: Examination
+    sampled: Examination
     is_apart: bool
     are_stores_distinct: bool
 
     @property
     def examined(self) -> tuple[Examined, ...]:
         """All keys that were compared, or should have been."""
-        return self.named + self.sampled
+        return self.named.keys + self.sampled.keys
+
+    @property
+    def lost(self) -> tuple[View, ...]:
+        """The views that were described and could not be heard again."""
+        units = dict.fromkeys(self.named.lost + self.sampled.lost)
+        return tuple(view for unit in units for view in unit.stands_for)
 
     @property
     def outcomes(self) -> tuple[KeyOutcome, ...]:
         """What the rules are to judge."""
         return tuple(
-            self._outcome(one, is_named=is_named)
+            self._outcome(one, group.units, is_named=is_named)
             for is_named, group in ((True, self.named), (False, self.sampled))
-            for one in group
+            for one in group.keys
             if one.judgement in _OUTCOMES
         )
 
-    def _outcome(self, one: Examined, *, is_named: bool) -> KeyOutcome:
+    def _outcome(self, one: Examined, units: Sequence[Unit], *, is_named: bool) -> KeyOutcome:
         last = one.looks[-1]
         return KeyOutcome(
             cache=self.cohort.cache,
@@ -73,10 +78,9 @@ class Entries(Value, frozen=True, kw_only=True):
             is_apart=self.is_apart,
             are_stores_distinct=self.are_stores_distinct,
             readings=tuple(
-                (unit.view, reading)
-                for unit, reading in zip(self.units, last.readings, strict=True)
+                (unit.view, reading) for unit, reading in zip(units, last.readings, strict=True)
             ),
-            stand_for=tuple(unit.stands_for for unit in self.units),
+            stand_for=tuple(unit.stands_for for unit in units),
             looked=len(one.looks),
             persisted_seconds=last.at - one.looks[0].at,
         )
@@ -118,10 +122,9 @@ async def _compare(
     hasty = _patience(cohort, 0.0 if is_apart else options.settle, options.ttl_tolerance)
     return Entries(
         cohort=cohort,
-        units=units,
         surveys=surveys,
-        named=await examine(prober, units, named, patience, progress.advance),
-        sampled=await examine(prober, units, sampled, hasty, progress.advance),
+        named=await Examiner(prober, patience, progress).examine(units, named),
+        sampled=await Examiner(prober, hasty, progress).examine(units, sampled),
         is_apart=is_apart,
         are_stores_distinct=len(_stores_behind(cohort, stores)) > 1,
     )

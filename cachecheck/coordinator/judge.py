@@ -71,7 +71,7 @@ def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) ->
     outcomes = [outcome for entries in observed.entries for outcome in entries.outcomes]
     compared = Counter[str]()
     for entries in observed.entries:
-        compared[entries.cohort.cache] += len(entries.sampled)
+        compared[entries.cohort.cache] += len(entries.sampled.keys)
     found = (
         *fleet.check(seen),
         *backend.check(seen, observed.stores),

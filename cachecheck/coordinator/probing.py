@@ -69,6 +69,7 @@ class Prober:
         self.run = run
         self.seed = seed
         self.nodes_with_lost_workers: set[str] = set()
+        self._silent_nodes: set[str] = set()
         self._targets = targets
         self._rate = rate
 
@@ -112,6 +113,9 @@ class Prober:
     async def _read_chunk(
         self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool
     ) -> dict[Unit, tuple[Reading, ...]]:
+        node = units[0].node
+        if node in self._silent_nodes:
+            return {unit: _readings(None, len(keys)) for unit in units}
         await self._rate.take(len(keys) * len(units))
         asked = tuple(AskedKey(name=key.name, naming=key.naming) for key in keys)
 
@@ -126,10 +130,11 @@ class Prober:
             )
 
         wanted = {unit: unit.workers for unit in units}
-        node = units[0].node
         outcomes = await ask(self.client, self._targets[node], wanted, request_for)
         if len(outcomes) < len(units):
             self.nodes_with_lost_workers.add(node)
+        if not outcomes:
+            self._silent_nodes.add(node)
         return {unit: _readings(outcomes.get(unit), len(keys)) for unit in units}
 
 
@@ -144,7 +149,7 @@ def _furthest_behind(readings: Mapping[Unit, tuple[Reading, ...]], count: int) -
 def _readings(outcome: Outcome | None, asked: int) -> tuple[Reading, ...]:
     """Take the readings of an answer, at least one; where there is none, all are failures."""
     if outcome is None:
-        failure = Failed(reason="unreachable", detail="the worker was not heard again")
+        failure = Failed(reason="unheard", detail="the worker was not heard again")
         return (failure,) * asked
     if not isinstance(outcome, Answered):
         return (Failed(reason="error", detail=outcome.detail),) * asked

@@ -142,7 +142,7 @@ def _coverage_row(
 ) -> CoverageRow:
     expected = [node.workers_expected for node in observed.fleet.nodes if node.state == "answered"]
     has_sample = any(one.surveys for one in entries)
-    named = any(one.named for one in entries)
+    named = any(one.named.keys for one in entries)
     known = [store.entries for store in stores if store.is_scan_complete]
     return CoverageRow(
         mode="sample" if has_sample else "named" if named else "none",
@@ -150,7 +150,7 @@ def _coverage_row(
             one.judgement not in {"unread", "open"} for each in entries for one in each.examined
         ),
         keys_known=sum(count or 0 for count in known) if known and has_sample else None,
-        views_compared=sum(len(one.cohort.views) for one in entries),
+        views_compared=sum(len(one.cohort.views) - len(one.lost) for one in entries),
         views_expected=_sum_known(expected) if len(expected) == len(observed.fleet.nodes) else None,
         notes=notes,
     )

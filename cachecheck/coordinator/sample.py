@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cachecheck.model import Key
 
 
+SHARE_OF_REMAINING = 0.5  # of the run's time; the rest is for reading what was sampled
+
+
 class Surveyance(Value, frozen=True, kw_only=True):
     """What the survey of one unit brought.
 
@@ -60,7 +63,8 @@ def chosen_keys(surveys: Sequence[Surveyance], size: int) -> tuple[Key, ...]:
 
 async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
     summary, cursor = Summary(), None
-    while True:
+    leave_seconds = prober.client.remaining_seconds * (1 - SHARE_OF_REMAINING)
+    while prober.client.remaining_seconds > leave_seconds:
         outcome = await prober.ask_one(unit, _request(prober, unit, draw, summary, cursor))
         page = _page(outcome)
         if isinstance(page, str):
@@ -69,6 +73,7 @@ async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
         cursor = page.cursor
         if cursor is None or summary.scanned >= draw.max_scan:
             return Surveyance(summary=summary, is_complete=cursor is None)
+    return Surveyance(summary=summary, is_complete=False, failure="it took too long")
 
 
 def _request(

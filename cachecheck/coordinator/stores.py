@@ -1,9 +1,9 @@
 """Find out which views share a store: from graded identities, confirmed by witnesses. Pure.
 
 An identity that was observed settles it, both ways. One that is only suggested counts where
-witnesses agree. Where nothing was observed, witnesses stand in for it: keys whose entries are equal
-through both views in digest and in expiry (or in memcached's number of the write), which two stores
-that were filled separately do not have.
+witnesses agree, and among views of one host that use one address. Where nothing was observed,
+witnesses stand in for it: keys whose entries are equal through both views in digest and in expiry
+(or in memcached's number of the write), which two stores that were filled separately do not have.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cachecheck.model import Present, Value
 from cachecheck.rules.observations import SharedStore, StoreMap
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from cachecheck.coordinator.views import SeenView
     from cachecheck.model import Reading
@@ -37,13 +37,27 @@ class Kinship(Value, frozen=True, kw_only=True):
 
 def needs_witnesses(views: Sequence[SeenView]) -> bool:
     """Whether identities alone leave open which of these views share a store."""
-    identities = [seen.cache.identity for seen in views]
-    if len(identities) < 2 or all(one.grade == "none" for one in identities):  # noqa: PLR2004  a pair
+    if len({anchor(seen) for seen in views}) == 1:
         return False
-    if any(one.grade != "observed" for one in identities):
-        return True
-    is_shared = len({one.token for one in identities}) == 1
-    return not is_shared and views[0].cache.scope != "worker"
+    are_observed = all(seen.cache.identity.grade == "observed" for seen in views)
+    return not (are_observed and views[0].cache.scope == "worker")
+
+
+def anchor(seen: SeenView) -> Hashable:
+    """Give what views have in common that are surely of one store; else the view itself.
+
+    That is an observed identity, or a suggested one at one address of one host: servers that were
+    started together, each on a host of its own, are alike in all but the host. Where there is no
+    store, views have that in common.
+    """
+    identity = seen.cache.identity
+    match identity.grade:
+        case "observed" | "none":
+            return (identity.grade, identity.token)
+        case "suggested":
+            return (identity.token, identity.address, seen.host_id)
+        case "unobserved":
+            return seen.view
 
 
 def map_stores(
@@ -89,10 +103,11 @@ def relate(one: SeenView, other: SeenView, testimony: Testimony) -> Kinship:
     """Say whether two views share a store; None: it cannot be known."""
     first, second = one.cache.identity, other.cache.identity
     witnesses = agreement(testimony.get(one.view, ()), testimony.get(other.view, ()))
+    if anchor(one) == anchor(other):
+        is_suggested = first.grade == "suggested"
+        return Kinship(is_same=True, identity="confirmed" if is_suggested else first.grade)
     are_graded = "unobserved" not in {first.grade, second.grade}
     if are_graded and first.token == second.token:
-        if first.grade == second.grade == "observed":
-            return Kinship(is_same=True, identity="observed")
         is_same = {"agree": True, "weak": True, "disagree": False, "unknown": None}[witnesses]
         return Kinship(is_same=is_same, identity="confirmed")
     if are_graded:
@@ -133,9 +148,11 @@ def _witness(one: tuple[Reading, ...], other: tuple[Reading, ...]) -> str:
         return "strong"
     if any(_is_equal(first, second) for first, second in pairs):
         return "weak"
-    is_still = len({_mark(reading) for reading in one}) == len({_mark(r) for r in other}) == 1
+    first, second = ({_mark(reading) for reading in readings} for readings in (one, other))
+    is_still = len(first) == len(second) == 1
     can_say = all(reading_can_say(reading) for pair in pairs for reading in pair)
-    return "disagree" if is_still and can_say and len(pairs) > 1 else "unknown"
+    is_apart = first != second  # what is in neither view is no difference between them
+    return "disagree" if is_still and is_apart and can_say and len(pairs) > 1 else "unknown"
 
 
 def _is_equal(one: Reading, other: Reading) -> bool:

@@ -11,16 +11,19 @@ import msgspec
 
 from cachecheck.coordinator.compare import Tolerance, differences, is_unread
 from cachecheck.coordinator.confirm import Judgement, Look, judge
-from cachecheck.model import Expired, Key, Present, Reading, Value
+from cachecheck.coordinator.probing import Unit
+from cachecheck.model import Expired, Failed, Key, Present, Reading, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from cachecheck.coordinator.probing import Prober, Unit
+    from cachecheck.coordinator.probing import Prober
+    from cachecheck.coordinator.progress import Progress
 
 FIRST_PAUSE_SECONDS = 0.15
 GROWTH = 1.8
 HORIZON_SECONDS = 2.0
+SETTLED_PAUSE_SECONDS = 0.3
 
 
 class Patience(Value, frozen=True, kw_only=True):
@@ -38,79 +41,109 @@ class Examined(Value, frozen=True, kw_only=True):
     looks: tuple[Look, ...] = ()
 
 
-async def examine(
-    prober: Prober,
-    units: Sequence[Unit],
-    keys: Sequence[Key],
-    patience: Patience,
-    on_keys: Callable[[int], None],
-) -> tuple[Examined, ...]:
-    """Examine keys over units that can be compared; one for each key, in order."""
-    if not keys or not units:
-        return ()
-    first = _by_key(units, await prober.read(units, keys), len(keys))
-    at = time.monotonic()
-    examined: dict[Key, Examined] = {}
-    suspects: dict[Key, tuple[Look, ...]] = {}
-    for key, readings in zip(keys, first, strict=True):
-        if differences(readings, _tolerance(patience)):
-            suspects[key] = (Look(at=at, readings=readings),)
-        else:
-            judgement: Judgement = "unread" if is_unread(readings) else "healed"
-            examined[key] = Examined(key=key, judgement=judgement)
-    on_keys(len(keys) - len(suspects))
-    examined |= await _look_again(prober, units, suspects, patience)
-    on_keys(len(suspects))
-    return tuple(examined[key] for key in keys)
+class Examination(Value, frozen=True, kw_only=True):
+    """What came of keys over ``units``; ``lost`` are those that were not heard at all any more."""
+
+    units: tuple[Unit, ...] = ()
+    lost: tuple[Unit, ...] = ()
+    keys: tuple[Examined, ...] = ()
 
 
-async def _look_again(
-    prober: Prober,
-    units: Sequence[Unit],
-    suspects: Mapping[Key, tuple[Look, ...]],
-    patience: Patience,
-) -> dict[Key, Examined]:
-    looks = dict(suspects)
-    done: dict[Key, Examined] = {}
-    pause = FIRST_PAUSE_SECONDS
-    started = time.monotonic()
-    while looks:
-        await asyncio.sleep(_pause(pause, started, patience.settle_seconds))
-        pause *= GROWTH
-        if not prober.client.remaining_seconds:
-            return done | {
-                key: Examined(key=key, judgement="open", looks=seen) for key, seen in looks.items()
-            }
-        looks = await _one_look(prober, units, looks)
-        for key in tuple(looks):
-            judgement = judge(
-                looks[key],
-                settle_seconds=patience.settle_seconds,
-                tolerance=_tolerance(patience),
-            )
+class Examiner:
+    """Examines keys over units that can be compared."""
+
+    def __init__(self, prober: Prober, patience: Patience, progress: Progress) -> None:
+        self._prober = prober
+        self._patience = patience
+        self._progress = progress
+
+    async def examine(self, units: Sequence[Unit], keys: Sequence[Key]) -> Examination:
+        """Examine keys; a unit that is lost costs its own readings, not those of the others."""
+        if not keys:
+            return Examination()
+        found = await self._prober.read(units, keys)
+        heard = tuple(unit for unit in units if not _is_lost(found[unit]))
+        rows = _by_key(heard, found, len(keys))
+        at = time.monotonic()
+        first = {
+            key: Look(at=at, readings=readings) for key, readings in zip(keys, rows, strict=True)
+        }
+        examined = self._settled_at_once(first)
+        self._progress.advance(len(examined))
+        suspects = {key: (look,) for key, look in first.items() if key not in examined}
+        examined |= await self._look_again(heard, suspects)
+        return Examination(
+            units=heard,
+            lost=tuple(unit for unit in units if unit not in heard),
+            keys=tuple(examined[key] for key in keys),
+        )
+
+    def _settled_at_once(self, first: Mapping[Key, Look]) -> dict[Key, Examined]:
+        """Settle the keys in which no two views differ."""
+        tolerance = self._tolerance()
+        settled: dict[Key, Examined] = {}
+        for key, look in first.items():
+            if not differences(look.readings, tolerance):
+                is_read = look.readings and not is_unread(look.readings)
+                settled[key] = Examined(key=key, judgement="healed" if is_read else "unread")
+        return settled
+
+    async def _look_again(
+        self, units: Sequence[Unit], suspects: Mapping[Key, tuple[Look, ...]]
+    ) -> dict[Key, Examined]:
+        """Look at suspects until each is judged, or the run's deadline leaves it open."""
+        looks = dict(suspects)
+        done: dict[Key, Examined] = {}
+        pause, started = FIRST_PAUSE_SECONDS, time.monotonic()
+        while looks and self._prober.client.remaining_seconds:
+            await asyncio.sleep(self._pause(pause, started))
+            pause *= GROWTH
+            looks = await self._one_look(units, looks)
+            judged = self._judge(looks)
+            self._progress.advance(len(judged))
+            done |= judged
+            looks = {key: seen for key, seen in looks.items() if key not in judged}
+        undone = {
+            key: Examined(key=key, judgement="open", looks=seen) for key, seen in looks.items()
+        }
+        return done | undone
+
+    async def _one_look(
+        self, units: Sequence[Unit], looks: Mapping[Key, tuple[Look, ...]]
+    ) -> dict[Key, tuple[Look, ...]]:
+        """Look once more at all that is open, keys and units in another order each time."""
+        keys, order = list(looks), list(units)
+        random.shuffle(keys)
+        random.shuffle(order)
+        found = await self._prober.read(order, keys, with_structure=True)
+        at = time.monotonic()
+        rows = zip(keys, _by_key(units, found, len(keys)), strict=True)
+        return {key: (*looks[key], Look(at=at, readings=readings)) for key, readings in rows}
+
+    def _judge(self, looks: Mapping[Key, tuple[Look, ...]]) -> dict[Key, Examined]:
+        settle_seconds, tolerance = self._patience.settle_seconds, self._tolerance()
+        judged: dict[Key, Examined] = {}
+        for key, seen in looks.items():
+            judgement = judge(seen, settle_seconds=settle_seconds, tolerance=tolerance)
             if judgement != "open":
-                done[key] = Examined(key=key, judgement=judgement, looks=looks.pop(key))
-    return done
+                judged[key] = Examined(key=key, judgement=judgement, looks=seen)
+        return judged
+
+    def _pause(self, pause: float, started: float) -> float:
+        """Pause with jitter, and not beyond the moment at which what still stands is settled."""
+        jittered = pause * random.uniform(0.7, 1.3)  # noqa: S311  jitter
+        to_settled = self._patience.settle_seconds - (time.monotonic() - started)
+        longest = to_settled + 0.01 if to_settled > 0 else SETTLED_PAUSE_SECONDS
+        return min(jittered, longest)
+
+    def _tolerance(self) -> Tolerance:
+        """Take the clock as it is now: what expires within moments cannot be compared."""
+        horizon = time.time() + HORIZON_SECONDS + self._patience.tolerance_seconds
+        return Tolerance(seconds=self._patience.tolerance_seconds, horizon=horizon)
 
 
-async def _one_look(
-    prober: Prober, units: Sequence[Unit], looks: Mapping[Key, tuple[Look, ...]]
-) -> dict[Key, tuple[Look, ...]]:
-    """Look once more at all that is open, keys and units in another order each time."""
-    keys, order = list(looks), list(units)
-    random.shuffle(keys)
-    random.shuffle(order)
-    found = await prober.read(order, keys, with_structure=True)
-    at = time.monotonic()
-    by_key = zip(keys, _by_key(units, found, len(keys)), strict=True)
-    return {key: (*looks[key], Look(at=at, readings=readings)) for key, readings in by_key}
-
-
-def _pause(pause: float, started: float, settle_seconds: float) -> float:
-    """Pause with jitter, and not beyond the moment at which what still stands is settled."""
-    jittered = pause * random.uniform(0.7, 1.3)  # noqa: S311  jitter
-    to_settled = settle_seconds - (time.monotonic() - started)
-    return min(jittered, to_settled + 0.01) if to_settled > 0 else min(jittered, 0.3)
+def _is_lost(readings: Sequence[Reading]) -> bool:
+    return all(isinstance(reading, Failed) and reading.reason == "unheard" for reading in readings)
 
 
 def _by_key(
@@ -128,9 +161,3 @@ def _shifted(reading: Reading, unit: Unit) -> Reading:
     if isinstance(reading, Expired):
         return Expired(expires_at=reading.expires_at - unit.shift_seconds)
     return reading
-
-
-def _tolerance(patience: Patience) -> Tolerance:
-    """Take the clock as it is now: what expires within moments cannot be compared."""
-    horizon = time.time() + HORIZON_SECONDS + patience.tolerance_seconds
-    return Tolerance(seconds=patience.tolerance_seconds, horizon=horizon)

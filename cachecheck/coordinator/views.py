@@ -18,6 +18,7 @@ class SeenView(Value, frozen=True, kw_only=True):
 
     view: View
     worker_id: str
+    host_id: str
     application: str
     cache: CacheDescription
     clock: Clock
@@ -59,6 +60,7 @@ def seen_views(fleet: Fleet, aliases: tuple[str, ...]) -> tuple[SeenView, ...]:
         SeenView(
             view=View(node=node.name, worker=worker.label, cache=cache.alias),
             worker_id=worker.worker.id,
+            host_id=worker.worker.host_id,
             application=worker.application,
             cache=cache,
             clock=node.clock or _NO_CLOCK,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cachecheck.coordinator.client import Answered
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Draw, chosen_keys, survey_units
-from cachecheck.coordinator.stores import agreement, map_stores, needs_witnesses
+from cachecheck.coordinator.stores import agreement, anchor, map_stores, needs_witnesses
 from cachecheck.coordinator.views import stored_form
 from cachecheck.wire import Describe, Described
 
@@ -57,12 +57,10 @@ async def find_stores(
 
 
 def _speakers(views: Sequence[SeenView]) -> tuple[Unit, ...]:
-    """Give who testifies: one for all views of an observed identity, others for themselves."""
+    """Give who testifies: one for all views that are surely of one store."""
     groups: dict[object, list[SeenView]] = {}
     for seen in views:
-        identity = seen.cache.identity
-        is_observed = identity.grade == "observed"
-        groups.setdefault(identity.token if is_observed else seen.view, []).append(seen)
+        groups.setdefault(anchor(seen), []).append(seen)
     return tuple(unit_of(members) for members in groups.values())
 
 
