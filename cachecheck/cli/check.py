@@ -112,10 +112,10 @@ def check(  # noqa: PLR0913  one argument for each option
 
 def _plan(setup: Setup, *, is_wanted: bool) -> None:
     from cachecheck.coordinator.plan import plan_of  # noqa: PLC0415  --help stays quick
-    from cachecheck.coordinator.run import observe_nodes  # noqa: PLC0415
+    from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
     with progress.shown(is_wanted=is_wanted) as bars:
-        observed = asyncio.run(observe_nodes(setup.targets, setup.options, bars))
+        observed = asyncio.run(observe(setup.targets, setup.options, bars, with_entries=False))
     for line in plan_of(observed, setup.options):
         sys.stdout.write(f"{line}\n")
 
@@ -123,6 +123,6 @@ def _plan(setup: Setup, *, is_wanted: bool) -> None:
 def _configure_log(*, is_verbose: bool) -> None:
     import logging  # noqa: PLC0415  --help stays quick
 
-    level = logging.DEBUG if is_verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    if is_verbose:
+        logging.getLogger("cachecheck").setLevel(logging.DEBUG)

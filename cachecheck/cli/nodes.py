@@ -48,10 +48,10 @@ def nodes(  # noqa: PLR0913  one argument for each option
     given = {"caches": cache, "timeout": timeout, "deadline": deadline, "concurrency": concurrency}
     setup = set_up(who, {**given, "sample": 0, "keys": None, "select": ("F",)})
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
-    from cachecheck.coordinator.run import observe_nodes  # noqa: PLC0415
+    from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
     with progress.shown(is_wanted=not no_progress) as bars:
-        observed = asyncio.run(observe_nodes(setup.targets, setup.options, bars))
+        observed = asyncio.run(observe(setup.targets, setup.options, bars, with_entries=False))
     report = report_of(observed, setup.options)
     if format_ == "json":
         sys.stdout.write(json.render(report))

@@ -7,6 +7,7 @@ a node can send is bounded: bytes, time to connect, time in all; redirects are n
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 import ssl
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import httpx
 
 from cachecheck import wire
-from cachecheck.coordinator.refusals import Unsigned, explain
+from cachecheck.coordinator.refusals import Unsigned, compression, explain
 from cachecheck.errors import MessageTooLarge, ProtocolMismatch, SignatureError, WireError
 from cachecheck.model import NodeState, Value
 from cachecheck.rules.observations import Clock
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from cachecheck.coordinator.fleet import Target, Transport
     from cachecheck.wire import AnyRequest
+
+log = logging.getLogger("cachecheck.coordinator")
 
 TRIES = 3
 FIRST_PAUSE_SECONDS = 0.1
@@ -117,13 +120,18 @@ class Client:
             if seconds <= 0:
                 return NoAnswer(state="unreachable", detail="the run's deadline had passed")
             self.probes_sent += 1
-            try:
-                async with asyncio.timeout(seconds):
-                    return await self._exchange(target, request)
-            except TimeoutError:
-                return _timed_out(seconds)
-            except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
-                return translate(exc)
+            outcome = await self._try(target, request, seconds)
+            log.debug("%s: %s", target.node.name, _told(outcome))
+            return outcome
+
+    async def _try(self, target: Target, request: AnyRequest, seconds: float) -> Outcome:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._exchange(target, request)
+        except TimeoutError:
+            return _timed_out(seconds)
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
+            return translate(exc)
 
     async def _exchange(self, target: Target, request: AnyRequest) -> Outcome:
         body = wire.encode(request)
@@ -185,6 +193,13 @@ def _not_connected(text: str) -> NoAnswer:
     return NoAnswer(state="unreachable", detail=text[:160], is_worth_retrying=True)
 
 
+def _told(outcome: Outcome) -> str:
+    if isinstance(outcome, NoAnswer):
+        return f"{outcome.state}: {outcome.detail}"
+    milliseconds = outcome.clock.rtt_seconds * 1000
+    return f"{type(outcome.answer).__name__.lower()} in {milliseconds:.1f} ms"
+
+
 def _timed_out(seconds: float) -> NoAnswer:
     detail = f"timed out: no whole answer within {seconds:.1f} s"
     return NoAnswer(state="unreachable", detail=detail, is_worth_retrying=True)
@@ -225,7 +240,8 @@ def _judge(sent: _Sent, response: httpx.Response, body: bytes, rtt_seconds: floa
         )
         answer = wire.decode_answer(body)
     except SignatureError as exc:
-        return NoAnswer(state="failed", detail=f"the answer's signature does not hold: {exc}")
+        why = compression(headers) or f"the answer's signature does not hold: {exc}"
+        return NoAnswer(state="failed", detail=why)
     except ProtocolMismatch as exc:
         return NoAnswer(state="incompatible", detail=f"{exc}: use agents of one version")
     except WireError as exc:

@@ -124,6 +124,9 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     for _unit, surveyed in entries.surveys:
         if not surveyed.is_complete and not surveyed.failure:
             yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"
+    units = entries.named.units or entries.sampled.units
+    if len(units) == 1 and len(units[0].stands_for) > 1:
+        yield "its views share one store, so each key was read once for all of them"
     capabilities = [seen.cache.capabilities for seen in entries.cohort.views]
     if any(one.touches_recency for one in capabilities):
         yield "reading moved the entries that were read to the front of the eviction order"

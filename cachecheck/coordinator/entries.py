@@ -11,6 +11,7 @@ from cachecheck.coordinator.views import Cohort, SeenView
 from cachecheck.coordinator.witness import unit_of
 from cachecheck.model import Key, Value
 from cachecheck.rules.observations import KeyOutcome, StoreMap, View
+from cachecheck.rules.value import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.probing import Prober
     from cachecheck.coordinator.progress import Progress
 
-_OUTCOMES = frozenset(
-    {
-        "divergent",
-        "missing",
-        "unknown-structure",
-        "encoding",
-        "persistence-drift",
-        "expiry-drift",
-        "flapping",
-    }
-)
 _OWN_TIME = frozenset({"worker", "host"})
 
 
@@ -65,7 +55,7 @@ class Entries(Value, frozen=True, kw_only=True):
             self._outcome(one, group.units, is_named=is_named)
             for is_named, group in ((True, self.named), (False, self.sampled))
             for one in group.keys
-            if one.judgement in _OUTCOMES
+            if one.judgement in CODES
         )
 
     def _outcome(self, one: Examined, units: Sequence[Unit], *, is_named: bool) -> KeyOutcome:

@@ -96,16 +96,23 @@ def _server_error(answer: Unsigned) -> str:
 
 
 def _not_signed(answer: Unsigned) -> str:
-    encoding = answer.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        return (
-            f"the answer came {encoding}-compressed although it was asked for uncompressed: "
-            "a middleware or a proxy changes it"
-        )
+    if (changed := compression(answer.headers)) is not None:
+        return changed
     kind = answer.headers.get("content-type", "no content type")
     return (
         f"{answer.status} with {_short(kind)} and no signature: "
         "something other than the agent answers at this address" + _quote(answer)
+    )
+
+
+def compression(headers: Mapping[str, str]) -> str | None:
+    """Say that an answer was compressed on its way, which no signature survives."""
+    encoding = headers.get("content-encoding", "identity")
+    if encoding == "identity":
+        return None
+    return (
+        f"the answer came {_short(encoding)}-compressed although it was asked for uncompressed: "
+        "a middleware or a proxy changes it"
     )
 
 

@@ -43,20 +43,25 @@ class Observed(Value, frozen=True, kw_only=True):
     entries: tuple[Entries, ...]
 
 
-async def observe(targets: Sequence[Target], options: Options, progress: Progress) -> Observed:
+async def observe(
+    targets: Sequence[Target], options: Options, progress: Progress, *, with_entries: bool = True
+) -> Observed:
     """Observe the fleet within the deadline; what could not be seen is part of the result.
 
-    Raises ``UsageError`` where an alias is asked for that no node has.
+    Without entries: only who is there, and what they see of their caches. Raises ``UsageError``
+    where an alias is asked for that no node has.
     """
     run, started_at = _run_id(), time.time()
+    entries: tuple[Entries, ...] = ()
     async with _client(options) as client:
         fleet = await _describe(client, targets, run, progress)
         aliases = _aliases(fleet, options.caches)
         views = seen_views(fleet, aliases)
         prober = _prober(client, targets, run, options)
         stores = await _map_stores(prober, views, options, progress)
-        entries = await compare_entries(prober, cohorts(views), stores, options, progress)
-        fleet = await _look_for_restarts(client, targets, fleet, run, prober)
+        if with_entries:
+            entries = await compare_entries(prober, cohorts(views), stores, options, progress)
+            fleet = await _look_for_restarts(client, targets, fleet, run, prober)
     return Observed(
         run=run,
         started_at=started_at,
@@ -65,28 +70,6 @@ async def observe(targets: Sequence[Target], options: Options, progress: Progres
         aliases=aliases,
         stores=stores,
         entries=entries,
-    )
-
-
-async def observe_nodes(
-    targets: Sequence[Target], options: Options, progress: Progress
-) -> Observed:
-    """Describe the fleet only: who is there, and what they see of their caches."""
-    run, started_at = _run_id(), time.time()
-    async with _client(options) as client:
-        fleet = await _describe(client, targets, run, progress)
-        aliases = _aliases(fleet, options.caches)
-        views = seen_views(fleet, aliases)
-        prober = _prober(client, targets, run, options)
-        stores = await _map_stores(prober, views, options, progress)
-    return Observed(
-        run=run,
-        started_at=started_at,
-        ended_at=time.time(),
-        fleet=_restricted(fleet, aliases),
-        aliases=aliases,
-        stores=stores,
-        entries=(),
     )
 
 
