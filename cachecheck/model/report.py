@@ -1,0 +1,165 @@
+"""The report, ``cachecheck.report/1``: findings with their groups, and rows of what was seen."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from cachecheck.model.values import NodeState, Role, Scope, Severity, Value, Verdict
+
+
+class Group(Value, frozen=True, kw_only=True):
+    """Views that agree with each other; ``value`` is what they agree on, where it can be shown."""
+
+    label: str
+    views: tuple[str, ...]
+    value: str | None = None
+    state: str | None = None
+    bytes: int | None = None
+    expires_at: float | None = None
+
+
+class Finding(Value, frozen=True, kw_only=True):
+    """A confirmed statement, with what supports it and what to do about it.
+
+    ``is_known`` marks what the ``--baseline`` report already had; such a finding does not count.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    remedy: str
+    cache: str | None = None
+    subject: str | None = None
+    groups: tuple[Group, ...] = ()
+    evidence: dict[str, Any] = {}
+    explained_by: str | None = None
+    is_known: bool = False
+
+
+class RunRow(Value, frozen=True, kw_only=True):
+    """Which run this was; ``started_at`` is ISO 8601 in UTC."""
+
+    id: str
+    version: str
+    started_at: str
+    duration_seconds: float
+
+
+class WorkerRow(Value, frozen=True, kw_only=True):
+    """A worker as the report shows it; ``id`` is its label, unique within the report."""
+
+    id: str
+    host: str
+    pid: int
+    role: Role
+    started_at: str
+    python: str
+    django: str
+    release: str | None
+    application: str
+
+
+class NodeRow(Value, frozen=True, kw_only=True):
+    """A node, whether it answered, and who was heard behind it."""
+
+    name: str
+    url: str
+    state: NodeState
+    detail: str | None
+    workers_expected: int | None
+    clock_offset_seconds: float | None
+    rtt_seconds: float | None
+    workers: tuple[WorkerRow, ...] = ()
+
+
+class ViewRow(Value, frozen=True, kw_only=True):
+    """One view of the alias under which it stands; ``worker`` None is the node as a whole."""
+
+    node: str
+    worker: str | None
+
+
+class StoreRow(Value, frozen=True, kw_only=True):
+    """A distinct store; ``identity`` says how well its identity is known."""
+
+    id: str
+    kind: str
+    scope: Scope
+    identity: Literal["observed", "confirmed", "witnessed", "unobserved", "none"]
+    entries: int | None
+    foreign: int | None
+    withheld: int | None
+    scanned: int | None
+    is_scan_complete: bool | None
+    views: tuple[ViewRow, ...]
+
+
+class NamespaceRow(Value, frozen=True, kw_only=True):
+    """A namespace and the views that use it."""
+
+    prefix: str
+    version: str
+    probe: str
+    views: tuple[str, ...]
+
+
+class CoverageRow(Value, frozen=True, kw_only=True):
+    """What was compared of what there was; ``keys_known`` None: it was not counted."""
+
+    mode: Literal["sample", "named", "none"]
+    keys_compared: int
+    keys_known: int | None
+    views_compared: int
+    views_expected: int | None
+    notes: tuple[str, ...] = ()
+
+
+class AgreementRow(Value, frozen=True, kw_only=True):
+    """How many compared keys agree; ``interval95`` is the Wilson interval of ``rate``."""
+
+    agreeing: int
+    diverging: int
+    flapping: int
+    unread: int
+    rate: float | None
+    interval95: tuple[float, float] | None
+
+
+class HitRatioRow(Value, frozen=True, kw_only=True):
+    """Hits and misses of one view, or of a server, with the Wilson interval of the ratio."""
+
+    view: ViewRow
+    source: Literal["agent", "server"]
+    hits: int
+    misses: int
+    ratio: float | None
+    interval95: tuple[float, float] | None
+
+
+class CacheRow(Value, frozen=True, kw_only=True):
+    """One alias over the whole fleet."""
+
+    alias: str
+    stores: tuple[StoreRow, ...]
+    namespaces: tuple[NamespaceRow, ...]
+    coverage: CoverageRow
+    agreement: AgreementRow
+    hit_ratios: tuple[HitRatioRow, ...] = ()
+
+
+class Report(Value, rename={"schema_": "schema"}, frozen=True, kw_only=True):
+    """All findings of a run with its coverage: the one source of every renderer.
+
+    ``undecided`` says, in sentences, what should have been compared and was not;
+    ``findings_left_out`` counts by code what ``--max-findings`` cut.
+    """
+
+    run: RunRow
+    verdict: Verdict
+    nodes: tuple[NodeRow, ...]
+    caches: tuple[CacheRow, ...]
+    findings: tuple[Finding, ...]
+    undecided: tuple[str, ...] = ()
+    findings_left_out: dict[str, int] = {}
+    schema_: Literal["cachecheck.report/1"] = "cachecheck.report/1"
