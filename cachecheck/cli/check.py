@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Any
 
 import typer
 
-from cachecheck.cli import output, progress, words
+from cachecheck.cli import output, words
+from cachecheck.cli.running import run
 from cachecheck.cli.wiring import (
     Setup,
     Who,
@@ -93,16 +93,14 @@ def check(  # noqa: PLR0913  one argument for each option
         "rate": rate,
     }
     setup = set_up(who, given)
-    is_wanted = not (no_progress or quiet)
-    if plan:
-        _plan(setup, is_wanted=is_wanted)
-        return
     _configure_log(is_verbose=verbose)
+    shows_progress = not (no_progress or quiet)
+    if plan:
+        _plan(setup, shows_progress=shows_progress)
+        return
+    observed = run(setup, shows_progress=shows_progress)
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
-    from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
-    with progress.shown(is_wanted=is_wanted) as bars:
-        observed = asyncio.run(observe(setup.targets, setup.options, bars))
     report = report_of(observed, setup.options, known)
     output.save(report, files)
     if not (quiet and report.verdict == "consistent"):
@@ -110,12 +108,10 @@ def check(  # noqa: PLR0913  one argument for each option
     raise typer.Exit(0 if exit_zero else output.EXIT_CODES[report.verdict])
 
 
-def _plan(setup: Setup, *, is_wanted: bool) -> None:
+def _plan(setup: Setup, *, shows_progress: bool) -> None:
+    observed = run(setup, shows_progress=shows_progress, with_entries=False)
     from cachecheck.coordinator.plan import plan_of  # noqa: PLC0415  --help stays quick
-    from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
-    with progress.shown(is_wanted=is_wanted) as bars:
-        observed = asyncio.run(observe(setup.targets, setup.options, bars, with_entries=False))
     for line in plan_of(observed, setup.options):
         sys.stdout.write(f"{line}\n")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 
 import typer
 
-from cachecheck.cli import output, progress, words
+from cachecheck.cli import output, words
+from cachecheck.cli.running import run
 from cachecheck.cli.wiring import Who, set_up, transport_of
-from cachecheck.reporting import json, roster
 
 
 def nodes(  # noqa: PLR0913  one argument for each option
@@ -47,11 +46,10 @@ def nodes(  # noqa: PLR0913  one argument for each option
     )
     given = {"caches": cache, "timeout": timeout, "deadline": deadline, "concurrency": concurrency}
     setup = set_up(who, {**given, "sample": 0, "keys": None, "select": ("F",)})
+    observed = run(setup, shows_progress=not no_progress, with_entries=False)
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
-    from cachecheck.coordinator.run import observe  # noqa: PLC0415
+    from cachecheck.reporting import json, roster  # noqa: PLC0415
 
-    with progress.shown(is_wanted=not no_progress) as bars:
-        observed = asyncio.run(observe(setup.targets, setup.options, bars, with_entries=False))
     report = report_of(observed, setup.options)
     if format_ == "json":
         sys.stdout.write(json.render(report))

@@ -8,10 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from cachecheck.errors import UsageError
-from cachecheck.reporting import json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cachecheck.model import Report
@@ -19,14 +18,14 @@ if TYPE_CHECKING:
 EXIT_CODES = {"consistent": 0, "divergent": 1, "undecided": 3}
 DEFAULT_WIDTH = 80
 
-_RENDERERS: dict[str, Callable[[Report], str]] = {".json": json.render}
+_SUFFIXES = (".json",)
 
 
 def demand_writable(files: Sequence[Path] | None) -> tuple[Path, ...]:
     """Refuse, before anything is asked of any node, what the report could not be saved to."""
     for file in files or ():
-        if file.suffix not in _RENDERERS:
-            raise UsageError(f"--save {file}: the suffix must be one of {', '.join(_RENDERERS)}")
+        if file.suffix not in _SUFFIXES:
+            raise UsageError(f"--save {file}: the suffix must be {' or '.join(_SUFFIXES)}")
         if not file.absolute().parent.is_dir():
             raise UsageError(f"--save {file}: there is no such folder")
     return tuple(files or ())
@@ -34,10 +33,12 @@ def demand_writable(files: Sequence[Path] | None) -> tuple[Path, ...]:
 
 def save(report: Report, files: Sequence[Path]) -> None:
     """Write the report to each file, whole or not at all."""
+    from cachecheck.reporting import json  # noqa: PLC0415  --help stays quick
+
     for file in files:
         beside = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            beside.write_text(_RENDERERS[file.suffix](report), encoding="utf-8")
+            beside.write_text(json.render(report), encoding="utf-8")
             beside.replace(file)
         except OSError as exc:
             beside.unlink(missing_ok=True)
@@ -46,6 +47,8 @@ def save(report: Report, files: Sequence[Path]) -> None:
 
 def show(report: Report, format_: str, *, is_verbose: bool) -> None:
     """Write the report to standard output."""
+    from cachecheck.reporting import json, table  # noqa: PLC0415  --help stays quick
+
     if format_ == "json":
         text = json.render(report)
     else:

@@ -1,0 +1,21 @@
+"""Run the coordinator under its progress; what that needs is imported no sooner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cachecheck.cli import progress
+
+if TYPE_CHECKING:
+    from cachecheck.cli.wiring import Setup
+    from cachecheck.coordinator.run import Observed
+
+
+def run(setup: Setup, *, shows_progress: bool, with_entries: bool = True) -> Observed:
+    """Observe the fleet, with its entries or without."""
+    import asyncio  # noqa: PLC0415  --help stays quick
+
+    from cachecheck.coordinator.run import observe  # noqa: PLC0415
+
+    with progress.shown(is_wanted=shows_progress) as bars:
+        return asyncio.run(observe(setup.targets, setup.options, bars, with_entries=with_entries))
