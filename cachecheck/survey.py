@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from cachecheck.model import Key, Value
+from cachecheck.model import Count, Key, Text, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SampledKey(Value, order=True, frozen=True, kw_only=True):
     """A key with its keyed digest, by which samples are ordered."""
 
-    digest: str
+    digest: Text
     key: Key
 
 
@@ -32,11 +32,11 @@ class Summary(Value, frozen=True, kw_only=True):
     ``withheld`` (by the node's ``WITHHOLD``) or ``unmatched`` (by ``--match``).
     """
 
-    scanned: int = 0
-    entries: int = 0
-    foreign: int = 0
-    withheld: int = 0
-    unmatched: int = 0
+    scanned: Count = 0
+    entries: Count = 0
+    foreign: Count = 0
+    withheld: Count = 0
+    unmatched: Count = 0
     sample: tuple[SampledKey, ...] = ()
 
 

@@ -13,7 +13,17 @@ import msgspec
 from msgspec import Meta
 
 from cachecheck.errors import MalformedMessage, MessageTooLarge, ProtocolMismatch
-from cachecheck.model import CacheDescription, Key, Reading, Value, Versions, Worker
+from cachecheck.model import (
+    CacheDescription,
+    Count,
+    Key,
+    Moment,
+    Reading,
+    Text,
+    Value,
+    Versions,
+    Worker,
+)
 from cachecheck.survey import Summary
 
 PROTOCOL = 1
@@ -22,7 +32,6 @@ CONTENT_TYPE = "application/json"
 MAX_BODY_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 8 << 20
 MAX_KEYS = 1000
-MAX_KEY_CHARS = 4096
 MAX_AUDIENCE = 4000
 MAX_SAMPLE = 100_000
 
@@ -90,18 +99,12 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
     cursor: Annotated[str, Meta(max_length=2000)] | None = None
 
 
-class AskedKey(Key, frozen=True, kw_only=True):
-    """A key within the limits of a request."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
-
-
 class Read(Request, tag="read", frozen=True, kw_only=True):
     """Read these keys; ``with_structure`` asks for structural digests as well."""
 
     cache: Name
     seed: Seed
-    keys: Annotated[tuple[AskedKey, ...], Meta(min_length=1, max_length=MAX_KEYS)]
+    keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=MAX_KEYS)]
     with_structure: bool = False
 
 
@@ -114,8 +117,8 @@ class Answer(Message, frozen=True, kw_only=True):
     """Base of all answers: who answers, and the node's clock when the request came and went."""
 
     worker: Worker
-    received_at: float
-    sent_at: float
+    received_at: Moment
+    sent_at: Moment
 
 
 class Described(Answer, tag="described", frozen=True, kw_only=True):
@@ -125,11 +128,11 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
     None; ``siblings`` are the worker processes seen under the same parent.
     """
 
-    node: str | None
-    application: str
-    release: str | None
+    node: Text | None
+    application: Text
+    release: Text | None
     versions: Versions
-    workers_expected: int | None
+    workers_expected: Count | None
     expected_by: ExpectedBy
     caches: tuple[CacheDescription, ...]
 
@@ -138,7 +141,7 @@ class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):
     """The answer to ``Survey``: one page summed up; ``cursor`` None means it was the last."""
 
     summary: Summary
-    cursor: str | None
+    cursor: Text | None
 
 
 class Readings(Answer, tag="readings", frozen=True, kw_only=True):
@@ -149,7 +152,7 @@ class Readings(Answer, tag="readings", frozen=True, kw_only=True):
     """
 
     readings: tuple[Reading, ...]
-    unread: int = 0
+    unread: Count = 0
 
 
 class Elsewhere(Answer, tag="elsewhere", frozen=True, kw_only=True):
@@ -160,10 +163,10 @@ class Refused(Message, tag="refused", frozen=True, kw_only=True):
     """No answer, and why; ``clock`` is the node's, ``node`` the name it goes by, if it has one."""
 
     reason: RefusalReason
-    detail: str
-    clock: float
+    detail: Text
+    clock: Moment
     retry_after_seconds: float | None = None
-    node: str | None = None
+    node: Text | None = None
     worker: Worker | None = None
 
 

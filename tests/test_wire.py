@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cachecheck import wire
 from cachecheck.errors import MalformedMessage, MessageTooLarge, ProtocolMismatch, WireError
-from cachecheck.model import Expired, Failed, Missing, Present, Worker
+from cachecheck.model import MAX_KEY_CHARS, Expired, Failed, Missing, Present, Worker
 
 SEED = "0123456789abcdef" * 2
 WORKER = Worker(
@@ -80,7 +80,7 @@ def test_a_version_that_is_no_number_is_another_version(theirs: object) -> None:
         read(keys=[]),
         read(keys=[{"name": "k"}] * (wire.MAX_KEYS + 1)),
         read(keys=[{"name": ""}]),
-        read(keys=[{"name": "k" * (wire.MAX_KEY_CHARS + 1)}]),
+        read(keys=[{"name": "k" * (MAX_KEY_CHARS + 1)}]),
         read(keys=[{"name": "k", "naming": "guessed"}]),
         read(run="r" * 201),
         [1, 2, 3],
@@ -92,6 +92,20 @@ def test_what_does_not_fit_is_refused_with_a_reason(message: object) -> None:
     with pytest.raises(WireError) as caught:
         decode(message)
     assert str(caught.value)
+
+
+def test_times_and_counts_that_no_clock_or_server_has_are_refused() -> None:
+    """A node that lies must not be able to break the arithmetic of the whole run."""
+    for reading in (
+        {"state": "present", "digest": "d", "size_bytes": -1, "expires_at": None},
+        {"state": "present", "digest": "d", "size_bytes": 1, "expires_at": 1e300},
+        {"state": "expired", "expires_at": -1e300},
+        {"state": "failed", "reason": "error", "detail": "x" * 20_000},
+    ):
+        sent = wire.Readings(worker=WORKER, received_at=1.0, sent_at=2.0, readings=())
+        raw = msgspec.json.decode(wire.encode(sent)) | {"readings": [reading]}
+        with pytest.raises(MalformedMessage):
+            wire.decode_answer(msgspec.json.encode(raw))
 
 
 def test_a_message_over_the_limit_is_not_decoded() -> None:

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from cachecheck.digest import entry_digest
 from cachecheck.errors import InertError, StoreError
 from cachecheck.inert import structural_digest
-from cachecheck.model import Expired, Failed, Missing, Present
+from cachecheck.model import LATEST, Expired, Failed, Missing, Present
 from cachecheck.stores.base import Stored
 from cachecheck.stores.failures import as_reading
 
@@ -75,7 +75,7 @@ class _View:
         return Present(
             digest=entry_digest(self._seed, stored.value, stored.flags),
             size_bytes=len(stored.value),
-            expires_at=stored.expires_at,
+            expires_at=None if stored.expires_at is None else min(stored.expires_at, LATEST),
             cas=stored.cas,
             structure=structure,
             structure_unknown=unknown,
@@ -95,7 +95,7 @@ class _View:
 
 def _address(backend: Backend, key: Key, conf: Conf) -> str | Failed:
     """Turn a key into what the store calls it, or say why it must not be read."""
-    if conf.withheld.match(key.name):
+    if conf.withholds(key):
         return _WITHHELD
     if key.naming != "logical":
         return key.name

@@ -8,7 +8,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING
 
 from cachecheck.digest import key_digest
-from cachecheck.model import Key
+from cachecheck.model import MAX_KEY_CHARS, Key
 from cachecheck.survey import SampledKey, Summary, ceiling, merge
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PROBE_KEY = "cachecheck:probe:namespace"
 _KEYS_BETWEEN_PACES = 50
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def survey(backend: Backend, request: Survey, conf: Conf, pace: Pace) -> tuple[Summary, str | None]:
@@ -46,7 +47,7 @@ class _Classifier:
     def __init__(self, backend: Backend, request: Survey, conf: Conf) -> None:
         self._request = request
         self._seed = bytes.fromhex(request.seed)
-        self._is_withheld = conf.withheld.match
+        self._conf = conf
         self._matches = _matcher(request.match)
         self._name = _namer(backend, backend.namespace(PROBE_KEY))
         self._below = request.below
@@ -66,9 +67,9 @@ class _Classifier:
         return self._trimmed(summary)
 
     def _kind(self, key: Key | None, stored: str) -> str:
-        if key is None:
+        if key is None or not _can_be_told(key.name):
             return "foreign"
-        if self._is_withheld(key.name) or self._is_withheld(stored):
+        if self._conf.withholds(key) or self._conf.withheld.match(stored):
             return "withheld"
         return "entries" if self._matches(key.name) else "unmatched"
 
@@ -83,6 +84,11 @@ class _Classifier:
         if lowest is not None:
             self._below = lowest
         return trimmed
+
+
+def _can_be_told(name: str) -> bool:
+    """Whether a name fits into a message; no Django application makes keys that do not."""
+    return 0 < len(name) <= MAX_KEY_CHARS and not _SURROGATE.search(name)
 
 
 def _matcher(glob: str) -> Callable[[str], object]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("cachecheck.coordinator")
 
 TRIES = 3
+PER_NODE = 20
 FIRST_PAUSE_SECONDS = 0.1
 REQUEST_ID_HEADER = "cachecheck-request"
 _START_BYTES = 2000
@@ -67,6 +68,7 @@ Outcome: TypeAlias = Answered | NoAnswer
 class Client:
     """Probes nodes, at most ``concurrency`` at once, until ``deadline`` on the monotonic clock.
 
+    No node is given more than ``PER_NODE`` of them: one that hangs does not stop the others.
     ``timeout_seconds`` bounds each probe as a whole. Use it as an asynchronous context manager.
     ``transport`` replaces the network in tests.
     """
@@ -82,6 +84,7 @@ class Client:
         self._timeout_seconds = timeout_seconds
         self._deadline = deadline
         self._slots = asyncio.Semaphore(concurrency)
+        self._node_slots: dict[str, asyncio.Semaphore] = {}
         self._transport = transport
         self._clients: dict[tuple[str | None, str | None], httpx.AsyncClient] = {}
         self.probes_sent = 0
@@ -99,15 +102,19 @@ class Client:
         """How much of the run's deadline is left."""
         return max(0.0, self._deadline - time.monotonic())
 
-    async def probe(self, target: Target, request: AnyRequest) -> Outcome:
-        """Send one probe, again with growing, jittered pauses where that is worth it."""
-        pause = FIRST_PAUSE_SECONDS
+    async def probe(self, target: Target, request: AnyRequest, seconds: float) -> Outcome:
+        """Send one probe, again with growing, jittered pauses where that is worth it.
+
+        After ``seconds`` it is not sent again.
+        """
+        pause, started = FIRST_PAUSE_SECONDS, time.monotonic()
         for tries_left in reversed(range(TRIES)):
             outcome = await self.probe_once(target, request)
             if isinstance(outcome, Answered) or not outcome.is_worth_retrying:
                 return outcome
             wait = (outcome.retry_after_seconds or pause) * random.uniform(0.5, 1.5)  # noqa: S311  jitter
-            if not tries_left or wait > self.remaining_seconds:
+            is_late = time.monotonic() - started + wait > min(seconds, self.remaining_seconds)
+            if is_late or not tries_left:
                 return outcome
             await asyncio.sleep(wait)
             pause *= 3
@@ -115,7 +122,8 @@ class Client:
 
     async def probe_once(self, target: Target, request: AnyRequest) -> Outcome:
         """Send one probe on a fresh connection, without trying again."""
-        async with self._slots:
+        slot = self._node_slots.setdefault(target.node.name, asyncio.Semaphore(PER_NODE))
+        async with slot, self._slots:
             seconds = min(self._timeout_seconds, self.remaining_seconds)
             if seconds <= 0:
                 return NoAnswer(state="unreachable", detail="the run's deadline had passed")

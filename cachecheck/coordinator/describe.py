@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SHARE_OF_DEADLINE = 0.25
 PATIENCE = 3
 PER_MISSING = 4
+MAX_WORKERS = 512
 LOOK_BEHIND = 6  # fresh connections that find out whether one address hides several hosts
 
 
@@ -43,7 +44,7 @@ async def describe_node(
     client: Client, target: Target, request: Describe, seconds: float
 ) -> ObservedNode:
     """Describe one node: one probe first, then bursts until all its workers are heard."""
-    first = await client.probe(target, request)
+    first = await client.probe(target, request, seconds)
     hearing = _Hearing(target)
     hearing.listen((first,))
     if not hearing.described:
@@ -53,6 +54,11 @@ async def describe_node(
     while not (has_looked_behind and (hearing.is_complete or fruitless >= PATIENCE)):
         if asyncio.get_running_loop().time() > until:
             break
+        if hearing.is_flooded:
+            detail = f"more than {MAX_WORKERS} workers answered at this address"
+            return ObservedNode(
+                name=target.node.name, url=target.node.url, state="failed", detail=detail
+            )
         asked = Describe(
             run=request.run, probe_keys=request.probe_keys, heard=tuple(hearing.described)
         )
@@ -72,6 +78,11 @@ class _Hearing:
         self._clocks: list[Clock] = []
         self._own_names: set[str] = set()
         self.described: dict[str, Described] = {}
+
+    @property
+    def is_flooded(self) -> bool:
+        """Whether more workers were heard than any node has: it makes them up."""
+        return len(self.described) > MAX_WORKERS
 
     def listen(self, outcomes: Sequence[Outcome]) -> int:
         """Take answers in; give the number of workers that are new."""

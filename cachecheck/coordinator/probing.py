@@ -10,7 +10,7 @@ from cachecheck.coordinator.ask import ask
 from cachecheck.coordinator.client import Answered
 from cachecheck.model import Failed, Value
 from cachecheck.rules.observations import View
-from cachecheck.wire import AskedKey, Read, Readings
+from cachecheck.wire import Read, Readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +117,7 @@ class Prober:
         if node in self._silent_nodes:
             return {unit: _readings(None, len(keys)) for unit in units}
         await self._rate.take(len(keys) * len(units))
-        asked = tuple(AskedKey(name=key.name, naming=key.naming) for key in keys)
+        asked = tuple(keys)
 
         def request_for(audience: tuple[str, ...]) -> Read:
             return Read(

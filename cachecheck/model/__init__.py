@@ -15,7 +15,15 @@ from cachecheck.model.nodes import (
     Versions,
     Worker,
 )
-from cachecheck.model.readings import Expired, Failed, Key, Missing, Present, Reading
+from cachecheck.model.readings import (
+    MAX_KEY_CHARS,
+    Expired,
+    Failed,
+    Key,
+    Missing,
+    Present,
+    Reading,
+)
 from cachecheck.model.report import (
     AgreementRow,
     CacheRow,
@@ -32,22 +40,29 @@ from cachecheck.model.report import (
     WorkerRow,
 )
 from cachecheck.model.values import (
+    LATEST,
+    Count,
     FailureReason,
     IdentityGrade,
+    Moment,
     Naming,
     NodeState,
     Role,
     Scope,
     Severity,
+    Text,
     Value,
     Verdict,
 )
 
 __all__ = [
+    "LATEST",
+    "MAX_KEY_CHARS",
     "AgreementRow",
     "CacheDescription",
     "CacheRow",
     "Capabilities",
+    "Count",
     "Counters",
     "CoverageRow",
     "Expired",
@@ -59,6 +74,7 @@ __all__ = [
     "IdentityGrade",
     "Key",
     "Missing",
+    "Moment",
     "Namespace",
     "NamespaceRow",
     "Naming",
@@ -73,6 +89,7 @@ __all__ = [
     "Severity",
     "StoreIdentity",
     "StoreRow",
+    "Text",
     "Value",
     "Verdict",
     "Versions",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from cachecheck.model.values import IdentityGrade, Naming, Role, Scope, Value
+from msgspec import Meta
+
+from cachecheck.model.values import Count, IdentityGrade, Moment, Naming, Role, Scope, Text, Value
 
 
 class Worker(Value, frozen=True, kw_only=True):
@@ -16,24 +18,24 @@ class Worker(Value, frozen=True, kw_only=True):
     at, as the server says it.
     """
 
-    id: str
-    host: str
-    host_id: str
-    pid: int
-    started_at: float
+    id: Text
+    host: Text
+    host_id: Text
+    pid: Count
+    started_at: Moment
     role: Role
-    parent: str
-    listener: str | None = None
+    parent: Text
+    listener: Text | None = None
 
 
 class Versions(Value, frozen=True, kw_only=True):
     """What decides whether one worker can read what another wrote."""
 
-    python: str
-    django: str
-    agent: str
-    pickle_protocol: int
-    clients: tuple[tuple[str, str], ...] = ()
+    python: Text
+    django: Text
+    agent: Text
+    pickle_protocol: Count
+    clients: tuple[tuple[Text, Text], ...] = ()
 
 
 class Namespace(Value, frozen=True, kw_only=True):
@@ -44,10 +46,10 @@ class Namespace(Value, frozen=True, kw_only=True):
     logical keys can be recovered from stored ones.
     """
 
-    prefix: str
-    version: str
-    stored_probe: str
-    form: str | None
+    prefix: Text
+    version: Text
+    stored_probe: Text
+    form: Text | None
     is_reversible: bool
 
 
@@ -62,11 +64,11 @@ class StoreIdentity(Value, frozen=True, kw_only=True):
     """
 
     grade: IdentityGrade
-    token: str | None = None
-    member: str | None = None
-    address: str = ""
-    reason: str | None = None
-    clock_offset_seconds: float | None = None
+    token: Text | None = None
+    member: Text | None = None
+    address: Text = ""
+    reason: Text | None = None
+    clock_offset_seconds: Moment | None = None
 
 
 class Capabilities(Value, frozen=True, kw_only=True):
@@ -76,18 +78,18 @@ class Capabilities(Value, frozen=True, kw_only=True):
     can_read: bool
     touches_recency: bool = False
     naming: Naming = "stored"
-    expiry_resolution_seconds: float = 0.001
-    unread_replicas: int = 0
-    reasons: tuple[str, ...] = ()
+    expiry_resolution_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.001
+    unread_replicas: Count = 0
+    reasons: tuple[Text, ...] = ()
 
 
 class Counters(Value, frozen=True, kw_only=True):
     """Hits and misses counted since ``since``, in this process or by the server."""
 
     source: Literal["agent", "server"]
-    hits: int
-    misses: int
-    since: float
+    hits: Count
+    misses: Count
+    since: Moment
 
 
 class CacheDescription(Value, frozen=True, kw_only=True):
@@ -97,17 +99,17 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     ``codec`` lists decide how bytes are written. ``routing`` maps probe keys to servers.
     """
 
-    alias: str
-    backend: str
-    kind: str
+    alias: Text
+    backend: Text
+    kind: Text
     scope: Scope
     declared_scope: Scope | None
     identity: StoreIdentity
     capabilities: Capabilities
     namespace: Namespace
     timeout: float | None
-    settings: tuple[tuple[str, str], ...] = ()
-    codec: tuple[tuple[str, str], ...] = ()
-    routing: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[Text, Text], ...] = ()
+    codec: tuple[tuple[Text, Text], ...] = ()
+    routing: tuple[tuple[Text, Text], ...] = ()
     is_counting: bool = False
     counters: Counters | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
-from cachecheck.model.values import FailureReason, Naming, Value
+from msgspec import Meta
+
+from cachecheck.model.values import Count, FailureReason, Moment, Naming, Text, Value
 
 
 class Present(Value, tag_field="state", tag="present", frozen=True, kw_only=True):
@@ -15,13 +17,13 @@ class Present(Value, tag_field="state", tag="present", frozen=True, kw_only=True
     ``expires_at`` is in the store's clock; None never expires.
     """
 
-    digest: str
-    size_bytes: int
-    expires_at: float | None
-    structure: str | None = None
-    structure_unknown: str | None = None
-    value_kind: str | None = None
-    cas: int | None = None
+    digest: Text
+    size_bytes: Count
+    expires_at: Moment | None
+    structure: Text | None = None
+    structure_unknown: Text | None = None
+    value_kind: Text | None = None
+    cas: Count | None = None
 
 
 class Missing(Value, tag_field="state", tag="missing", frozen=True, kw_only=True):
@@ -31,15 +33,17 @@ class Missing(Value, tag_field="state", tag="missing", frozen=True, kw_only=True
 class Expired(Value, tag_field="state", tag="expired", frozen=True, kw_only=True):
     """An entry that is still stored, but past its expiry: the application sees a miss."""
 
-    expires_at: float
+    expires_at: Moment
 
 
 class Failed(Value, tag_field="state", tag="failed", frozen=True, kw_only=True):
     """The view could not say; never to be read as a miss."""
 
     reason: FailureReason
-    detail: str = ""
+    detail: Text = ""
 
+
+MAX_KEY_CHARS = 4096
 
 Reading: TypeAlias = Present | Missing | Expired | Failed
 
@@ -47,5 +51,5 @@ Reading: TypeAlias = Present | Missing | Expired | Failed
 class Key(Value, order=True, frozen=True, kw_only=True):
     """A key as it is asked for: ``logical`` goes through ``make_key``, the others do not."""
 
-    name: str
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
     naming: Naming = "logical"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
+
+LATEST = 253_402_300_799.0
+"""The last second of the year 9999, the end of what a ``datetime`` can say."""
+
+# What a node says is bounded when it is decoded, so that no node can harm the run.
+Text: TypeAlias = Annotated[str, Meta(max_length=10_000)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Moment: TypeAlias = Annotated[float, Meta(ge=-LATEST, le=LATEST)]
 
 Scope = Literal["worker", "host", "network", "none"]
 Role = Literal["web", "celery", "command"]
