@@ -9,9 +9,11 @@ and grouping.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cachecheck.model import Count, Key, Text, Value
+from msgspec import Meta
+
+from cachecheck.model import Count, Key, Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 class SampledKey(Value, order=True, frozen=True, kw_only=True):
     """A key with its keyed digest, by which samples are ordered."""
 
-    digest: Text
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
     key: Key
 
 
@@ -56,6 +58,18 @@ def merge(summaries: Iterable[Summary], size: int) -> Summary:
         unmatched=sum(part.unmatched for part in parts),
         sample=smallest((entry for part in parts for entry in part.sample), size),
     )
+
+
+def distinct(summary: Summary, size: int) -> int:
+    """Count the distinct keys of merged summaries; estimate where the sample does not hold all.
+
+    The estimate is (k - 1) / the k-th smallest digest as a share of all digests (Beyer et al.,
+    2007), off by about 1 / sqrt(k).
+    """
+    if len(summary.sample) < size or not summary.sample:
+        return len(summary.sample)
+    share = (int(summary.sample[-1].digest, 16) + 1) / float(1 << 128)
+    return max(size, round((size - 1) / share))
 
 
 def ceiling(summary: Summary, size: int) -> str | None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cachecheck.digest import entry_digest, key_digest, new_seed, pseudonym
 from cachecheck.model import Key
-from cachecheck.survey import SampledKey, Summary, ceiling, merge, smallest
+from cachecheck.survey import SampledKey, Summary, ceiling, distinct, merge, smallest
 
 SIZE = 5
 
@@ -54,6 +54,17 @@ def test_leaving_out_what_lies_above_the_ceiling_changes_nothing(names: frozense
     below = ceiling(so_far, SIZE)
     kept = frozenset(name for name in second if below is None or sampled(name).digest < below)
     assert merge([so_far, summary(kept)], SIZE).sample == summary(names).sample
+
+
+@given(st.frozensets(st.text(max_size=5), max_size=SIZE - 1))
+def test_few_keys_are_counted_exactly(names: frozenset[str]) -> None:
+    assert distinct(summary(names), SIZE) == len(names)
+
+
+def test_many_keys_are_estimated() -> None:
+    names = frozenset(str(number) for number in range(20_000))
+    sample = smallest((sampled(name) for name in names), 400)
+    assert 16_000 < distinct(Summary(sample=sample), 400) < 24_000
 
 
 def test_digests_mean_nothing_outside_their_run() -> None:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cachecheck.coordinator.probing import Unit
-from cachecheck.coordinator.sample import Draw, Surveyance, chosen_keys, survey_units
+from cachecheck.coordinator.sample import (
+    Draw,
+    Surveyance,
+    chosen_keys,
+    known_keys,
+    survey_units,
+)
 from cachecheck.coordinator.suspects import Examination, Examined, Examiner, Patience
 from cachecheck.coordinator.views import Cohort, SeenView
 from cachecheck.coordinator.witness import unit_of
@@ -26,12 +34,14 @@ _OWN_TIME = frozenset({"worker", "host"})
 class Entries(Value, frozen=True, kw_only=True):
     """What was found of the entries of one cohort.
 
-    ``surveys`` are what the units that were surveyed hold; ``is_apart`` says that the stores fill
+    ``surveys`` are what the units that were surveyed hold, ``keys_known`` how many distinct keys
+    that is; ``is_apart`` says that the stores fill
     at their own time.
     """
 
     cohort: Cohort
     surveys: tuple[tuple[Unit, Surveyance], ...]
+    keys_known: int | None
     named: Examination
     sampled: Examination
     is_apart: bool
@@ -113,11 +123,21 @@ async def _compare(
     return Entries(
         cohort=cohort,
         surveys=surveys,
-        named=await Examiner(prober, patience, progress).examine(units, named),
+        keys_known=known_keys([found for _, found in surveys], options.sample_size),
+        named=_insisted(await Examiner(prober, patience, progress).examine(units, named)),
         sampled=await Examiner(prober, hasty, progress).examine(units, sampled),
         is_apart=is_apart,
         are_stores_distinct=len(_stores_behind(cohort, stores)) > 1,
     )
+
+
+def _insisted(found: Examination) -> Examination:
+    """Take keys that were asked for by name as unread where nodes keep them."""
+    keys = tuple(
+        Examined(key=one.key, judgement="unread") if one.judgement == "kept" else one
+        for one in found.keys
+    )
+    return msgspec.structs.replace(found, keys=keys)
 
 
 def units_of(cohort: Cohort, stores: StoreMap) -> tuple[Unit, ...]:

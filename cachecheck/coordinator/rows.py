@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         View,
     )
 
+_UNDECIDED = frozenset({"unread", "open", "kept"})
 _DIVERGING = frozenset({"V001", "V002", "T001", "T002"})
 
 
@@ -85,7 +86,7 @@ def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
         alias=alias,
         stores=stores,
         namespaces=_namespace_rows(alias, observed.fleet),
-        coverage=_coverage_row(observed, entries, stores, coverage.notes[alias]),
+        coverage=_coverage_row(observed, entries, coverage.notes[alias]),
         agreement=_agreement_row(entries),
         hit_ratios=tuple(_hit_ratio_rows(alias, observed.fleet)),
     )
@@ -137,19 +138,18 @@ def _namespace_rows(alias: str, fleet: Fleet) -> tuple[NamespaceRow, ...]:
 def _coverage_row(
     observed: Observed,
     entries: Sequence[Entries],
-    stores: Sequence[StoreRow],
     notes: tuple[str, ...],
 ) -> CoverageRow:
     expected = [node.workers_expected for node in observed.fleet.nodes if node.state == "answered"]
     has_sample = any(one.surveys for one in entries)
     named = any(one.named.keys for one in entries)
-    known = [store.entries for store in stores if store.is_scan_complete]
+    known = [one.keys_known for one in entries if one.keys_known is not None]
     return CoverageRow(
         mode="sample" if has_sample else "named" if named else "none",
         keys_compared=sum(
-            one.judgement not in {"unread", "open"} for each in entries for one in each.examined
+            one.judgement not in _UNDECIDED for each in entries for one in each.examined
         ),
-        keys_known=sum(count or 0 for count in known) if known and has_sample else None,
+        keys_known=sum(known) if known and has_sample else None,
         views_compared=sum(len(one.cohort.views) - len(one.lost) for one in entries),
         views_expected=_sum_known(expected) if len(expected) == len(observed.fleet.nodes) else None,
         notes=notes,
@@ -162,7 +162,7 @@ def _sum_known(counts: Sequence[int | None]) -> int | None:
 
 
 def _agreement_row(entries: Sequence[Entries]) -> AgreementRow:
-    judged = [one.judgement for each in entries for one in each.examined]
+    judged = [one.judgement for each in entries for one in each.examined if one.judgement != "kept"]
     codes = [CODES.get(judgement) for judgement in judged]
     diverging = sum(code in _DIVERGING for code in codes)
     flapping = sum(code == "V005" for code in codes)

@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.client import NoAnswer
+from cachecheck.digest import key_digest
 from cachecheck.model import Value
-from cachecheck.survey import Summary, ceiling, merge
+from cachecheck.survey import Summary, ceiling, distinct, merge
 from cachecheck.wire import Survey, Surveyed
 
 if TYPE_CHECKING:
@@ -61,12 +62,24 @@ def chosen_keys(surveys: Sequence[Surveyance], size: int) -> tuple[Key, ...]:
     return tuple(sampled.key for sampled in union.sample)
 
 
+def known_keys(surveys: Sequence[Surveyance], size: int) -> int | None:
+    """Count the keys of all surveyed stores, estimated where several hold more than the sample.
+
+    None where nothing was surveyed, or not to the end.
+    """
+    if not surveys or not all(surveyed.is_complete for surveyed in surveys):
+        return None
+    if len(surveys) == 1:
+        return surveys[0].summary.entries
+    return distinct(merge((surveyed.summary for surveyed in surveys), size), size)
+
+
 async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
     summary, cursor = Summary(), None
     leave_seconds = prober.client.remaining_seconds * (1 - SHARE_OF_REMAINING)
     while prober.client.remaining_seconds > leave_seconds:
         outcome = await prober.ask_one(unit, _request(prober, unit, draw, summary, cursor))
-        page = _page(outcome)
+        page = _page(outcome, bytes.fromhex(prober.seed))
         if isinstance(page, str):
             return Surveyance(summary=summary, is_complete=False, failure=page)
         summary = merge((summary, page.summary), draw.size)
@@ -91,7 +104,7 @@ def _request(
     )
 
 
-def _page(outcome: Outcome | None) -> Surveyed | str:
+def _page(outcome: Outcome | None, seed: bytes) -> Surveyed | str:
     """Give the page, or say why there is none."""
     if outcome is None:
         return "the worker was not heard again"
@@ -99,4 +112,7 @@ def _page(outcome: Outcome | None) -> Surveyed | str:
         return outcome.detail
     if not isinstance(outcome.answer, Surveyed):
         return "it answered with something else than a survey"
+    sample = outcome.answer.summary.sample
+    if any(sampled.digest != key_digest(seed, sampled.key.name) for sampled in sample):
+        return "the digests of its sample do not hold"
     return outcome.answer

@@ -76,7 +76,5 @@ def _form(sight: Sight) -> str:
 
 
 def _evidence(alias: Alias, sights: tuple[Sight, ...]) -> dict[str, object]:
-    probes: dict[str, list[str]] = {}
-    for sight in sights:
-        probes.setdefault(_probe(sight), []).append(sight.label)
-    return {"application": alias.application, "stored_probes": probes}
+    forms = list(dict.fromkeys(_form(sight) for sight in sights))
+    return {"application": alias.application, "stored_keys": forms}

@@ -113,8 +113,13 @@ def _group(one: KeyOutcome, number: int, members: Sequence[int]) -> Group:
         state="present",
         bytes=reading.size_bytes,
         expires_at=None if reading.expires_at is None else round(reading.expires_at, 3),
-        value=reading.value_kind,
+        value=_told(reading),
     )
+
+
+def _told(reading: Present) -> str:
+    """Name a value that must not be shown: its kind, and digits by which it can be told apart."""
+    return f"{reading.value_kind or 'bytes'} #{(reading.structure or reading.digest)[:6]}"
 
 
 def _state(reading: Reading) -> str:
@@ -149,9 +154,9 @@ def _who(groups: Sequence[Group], fleet: Fleet) -> str:
         return "a split, " + " against ".join(name_views(group.views, fleet) for group in said[:3])
     others = [view for group in said if group != most for view in group.views]
     total = sum(len(group.views) for group in said)
-    verb = "differs" if len(others) == 1 else "differ"
-    agreeing = f"the other {len(most.views)} of {total} views agree"
-    return f"{name_views(others, fleet)} {verb}, {agreeing}"
+    names = name_views(others, fleet)
+    verb = "differ" if " and " in names else "differs"  # a node may stand for several views
+    return f"{names} {verb}, the other {len(most.views)} of {total} views agree"
 
 
 def _values(groups: Sequence[Group]) -> str:

@@ -39,7 +39,7 @@ def test_another_prefix_on_one_node_is_exactly_one_finding_that_names_it() -> No
     assert (found.cache, found.subject) == ("default", "shop")
     assert found.message == "the key prefix differs: blog on web-3; shop on the other 2 of 3 views"
     assert grouped(found) == {"shop": ("web-1:1", "web-2:1"), "blog": ("web-3:1",)}
-    assert found.evidence["stored_probes"][f"blog:1:{PROBE_KEY}"] == ["web-3:1"]
+    assert found.evidence["stored_keys"] == ["shop:1:{key}", "blog:1:{key}"]
 
 
 def test_empty_prefix_is_shown_as_such() -> None:

@@ -150,3 +150,17 @@ def test_a_reading_that_speaks_for_many_views_weighs_as_many() -> None:
     )
     assert "web-1" in one.message
     assert "the other 2 of 3 views agree" in one.message
+
+
+def test_a_whole_node_that_differs_is_one_node() -> None:
+    seen = fleet(*(web(f"web-{number}", workers=2) for number in range(1, NODES + 1)))
+    views = [View(node=one.node, worker=one.label, cache="default") for one in seen.workers]
+    readings = [there("b" if view.node == "web-3" else "a") for view in views]
+    one = outcome("divergent", there("a"), there("a"), there("b"))
+    whole = msgspec.structs.replace(
+        one,
+        readings=tuple(zip(views, readings, strict=True)),
+        stand_for=tuple((view,) for view in views),
+    )
+    (told,) = check(seen, [whole], {}, lambda key: key.name)
+    assert "web-3 differs, the other 4 of 6 views agree" in told.message
