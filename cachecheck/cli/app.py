@@ -8,6 +8,7 @@ import typer
 
 from cachecheck import __version__
 from cachecheck.cli.check import check
+from cachecheck.cli.demo import demo
 from cachecheck.cli.explain import explain
 from cachecheck.cli.init import init
 from cachecheck.cli.nodes import nodes
@@ -38,5 +39,5 @@ def _root(
     """Compare the caches of a Django fleet, over every worker of every node."""
 
 
-for _command in (check, nodes, explain, init):
+for _command in (check, nodes, explain, init, demo):
     app.command()(_command)
