@@ -362,7 +362,7 @@ def test_without_absolute_expiries_they_are_made_of_the_remaining_time(
     assert resolution == 0.01
 
 
-def test_where_no_expiry_may_be_asked_the_reading_is_denied(
+def test_where_no_expiry_may_be_asked_of_any_key_the_reading_is_unsupported(
     start_redis: Callable[..., RedisServer],
 ) -> None:
     server = start_redis(users=["user site on >pw ~* +@all -pexpiretime -pttl"])
@@ -370,7 +370,20 @@ def test_where_no_expiry_may_be_asked_the_reading_is_denied(
         client.set("key", "1")
     with store_at(f"redis://site:pw@{server.address}/0") as store:
         reading = read_one(store, "key")
-    assert reading == Failed(reason="denied", detail="the access rules forbid PTTL")
+    assert reading == Failed(reason="unsupported", detail="the access rules forbid PTTL")
+
+
+@pytest.mark.parametrize("command", ["STRLEN", "GET"])
+def test_a_command_that_is_forbidden_for_all_keys_hides_no_key_in_particular(
+    start_redis: Callable[..., RedisServer], command: str
+) -> None:
+    """Were it "denied", the key would pass for another application's, and nothing for unread."""
+    server = start_redis(users=[f"user site on >pw ~* +@all -{command.lower()}"])
+    with server.client() as client:
+        client.set("key", "1")
+    with store_at(f"redis://site:pw@{server.address}/0") as store:
+        reading = read_one(store, "key")
+    assert reading == Failed(reason="unsupported", detail=f"the access rules forbid {command}")
 
 
 def test_a_huge_value_is_not_fetched(redis_server: RedisServer) -> None:

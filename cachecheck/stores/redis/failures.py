@@ -41,10 +41,17 @@ def translate(exc: Exception, command: str) -> StoreError:
 
 
 def reading_of(exc: Exception, command: str) -> Failed:
-    """Give the reading of a key whose command was answered with this error."""
+    """Give the reading of a key whose command was answered with this error.
+
+    Rules that forbid this key say that it is another's; those that forbid the command say nothing
+    of the key, which could then not be read.
+    """
     if _text(exc).startswith("WRONGTYPE"):
         return Failed(reason="foreign", detail="not a string")
-    return as_reading(translate(exc, command))
+    failure = translate(exc, command)
+    if is_command_refused(exc):
+        return Failed(reason="unsupported", detail=failure.reason)
+    return as_reading(failure)
 
 
 def is_command_refused(exc: object) -> bool:
