@@ -1,0 +1,81 @@
+"""The numbers in docs/reference/limits.md are those of the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cachecheck import wire
+from cachecheck.agent import budget, nonces
+from cachecheck.agent.backends import filebased, inflate, locmem
+from cachecheck.coordinator import ask, client, describe, fleet, options, probing, sample, witness
+from cachecheck.inert import Limits
+from cachecheck.signing import MAX_AGE_SECONDS, fields
+from cachecheck.stores.memcached import connection, dump
+from cachecheck.stores.memcached import store as memcached_store
+from cachecheck.stores.redis import pool
+from cachecheck.stores.redis import store as redis_store
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "limits.md").read_text("utf-8")
+TOLD = dict(re.findall(r"^\| ([^|]+?) \| ([\d,]+)[^|]* \|", PAGE, re.MULTILINE))
+
+_RUN = options.Options()
+
+IN_CODE = {
+    "request body": wire.MAX_BODY_BYTES,
+    "keys in one request": wire.MAX_KEYS,
+    "answer": wire.MAX_ANSWER_BYTES,
+    "age of a request, either way": MAX_AGE_SECONDS,
+    "one slice of that work, followed by a sleep as long": budget.SLICE_SECONDS * 1000,
+    "wall time of one probe, in multiples of its budget": budget.WALL_FACTOR,
+    "nonces remembered by one worker": nonces.CAPACITY,
+    "each header of a signature": fields.MAX_FIELD_CHARS,
+    "a value that is read, stored or decompressed": inflate.MAX_INFLATED_BYTES,
+    "waiting for a store's connection or answer": pool.TIMEOUT_SECONDS,
+    "connections to one Redis for one probe": pool._CONNECTIONS,  # noqa: SLF001
+    "waiting for the lock of a LocMemCache": locmem.LOCK_SECONDS,
+    "depth of a pickle": Limits().max_depth,
+    "operations of a pickle": Limits().max_operations,
+    "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
+    "nodes of one run": fleet.MAX_NODES,
+    "the whole run": _RUN.deadline,
+    "one probe": _RUN.timeout,
+    "probes at once": _RUN.concurrency,
+    "tries of a node's first probe": client.TRIES,
+    "share of the deadline for hearing workers": describe.SHARE_OF_DEADLINE * 100,
+    "workers of one node": describe.MAX_WORKERS,
+    "connections of one burst": ask.LARGEST_BURST,
+    "share of the time that is left for surveying one store": sample.SHARE_OF_REMAINING * 100,
+    "keys in one reading": probing.KEYS_PER_READ,
+    "keys sampled": options.DEFAULT_SAMPLE,
+    "largest sample that can be asked for": wire.MAX_SAMPLE,
+    "stored keys looked at per store": _RUN.max_scan,
+    "witnesses drawn from one store": witness.WITNESSES,
+    "characters of a named key": options.MAX_KEY_CHARS,
+    "findings listed of one code": _RUN.max_findings,
+}
+# The budget's default is compared with the setting's, and the lock on surveys is one by nature.
+ELSEWHERE = {"processor time of one probe's reading or survey", "surveys at once in one worker"}
+
+
+@pytest.mark.parametrize("what", IN_CODE)
+def test_limit_is_that_of_the_code(what: str) -> None:
+    assert int(TOLD[what].replace(",", "")) == IN_CODE[what]
+
+
+def test_every_limit_on_the_page_is_held_to_the_code() -> None:
+    assert TOLD.keys() == {*IN_CODE, *ELSEWHERE}
+
+
+def test_limits_told_as_one_are_one() -> None:
+    values = {
+        filebased.MAX_VALUE_BYTES,
+        redis_store.MAX_VALUE_BYTES,
+        memcached_store.MAX_VALUE_BYTES,
+        inflate.MAX_INFLATED_BYTES,
+    }
+    assert len(values) == 1
+    assert connection.TIMEOUT_SECONDS == pool.TIMEOUT_SECONDS
+    assert f"{dump.PART_KEYS:,} keys of it" in PAGE
