@@ -125,7 +125,7 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
     """The answer to ``Describe``.
 
     ``workers_expected`` is configured or counted among siblings (``expected_by`` says how), or
-    None; ``siblings`` are the worker processes seen under the same parent.
+    None where it is not known.
     """
 
     node: Text | None

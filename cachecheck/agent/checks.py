@@ -42,8 +42,17 @@ def check_deployment(**_kwargs: Any) -> list[checks.CheckMessage]:
     return [
         warning
         for alias in in_force.caches
-        for warning in _unsafe(backend_for(alias), in_force.scopes.get(alias))
+        for backend in _makeable(alias)
+        for warning in _unsafe(backend, in_force.scopes.get(alias))
     ]
+
+
+def _makeable(alias: str) -> tuple[Backend, ...]:
+    """Give the backend of an alias; one that Django cannot make is not ours to tell of."""
+    try:
+        return (backend_for(alias),)
+    except StoreError:
+        return ()
 
 
 def _unknown() -> Iterator[checks.CheckMessage]:

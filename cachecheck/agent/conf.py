@@ -17,13 +17,16 @@ from cachecheck.signing import Keyring, secret_from_text
 from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from cachecheck.model import Key
 
 SECRET_VARIABLE = "CACHECHECK_SECRET"  # noqa: S105  the name of a variable
 ENABLED_VARIABLE = "CACHECHECK_ENABLED"
 RELEASE_VARIABLE = "CACHECHECK_RELEASE"
 SESSION_KEYS = ("django.contrib.sessions.*",)
 
+_COLONS = 32  # a bound on the work for one key; prefixes have fewer
 
 KNOWN = frozenset(
     {
@@ -82,6 +85,15 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the endpoint may answer at all."""
         return self.is_enabled and self.keyring is not None and not self.problems
 
+    def withholds(self, key: Key) -> bool:
+        """Whether a key must not leave this node.
+
+        One that is named as it is stored must not if any part of it after a colon is withheld:
+        what stands before the logical key may be the prefix and version of another namespace.
+        """
+        names = (key.name,) if key.naming == "logical" else _ends(key.name)
+        return any(self.withheld.match(name) for name in names)
+
 
 def load() -> Conf:
     """Read the settings as they are now; what is wrong with them stands in ``problems``."""
@@ -123,8 +135,9 @@ class _Reader:
         self._problems.append(problem)
 
     def _get(self, name: str, default: Any, is_good: Callable[[Any], bool], wanted: str) -> Any:
-        value = self._raw.get(name, default)
-        if value == default or value is None or is_good(value):
+        value = self._raw.get(name)
+        value = default if value is None else value
+        if value is None or is_good(value):
             return value
         self._problem(name, f"must be {wanted}")
         return default
@@ -179,6 +192,16 @@ class _Reader:
             self._problem("WITHHOLD", "must be a list of key patterns such as 'user:*'")
             patterns = ("*",)
         return compile_pattern("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+
+
+def _ends(stored: str) -> Iterator[str]:
+    """Give a stored key, and what follows each of its first colons."""
+    yield stored
+    for _ in range(_COLONS):
+        _, colon, stored = stored.partition(":")
+        if not colon:
+            return
+        yield stored
 
 
 def _root_package() -> str:

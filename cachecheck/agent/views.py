@@ -63,7 +63,7 @@ def probe(request: HttpRequest) -> HttpResponse:
     received_at = time.time()
     conf = settings.load()
     if conf.keyring is None or not conf.is_open:
-        raise Http404
+        raise _nothing_here(request)
     try:
         verified = authenticate_request(
             keyring=conf.keyring, method=request.method or "", headers=request.headers
@@ -71,8 +71,20 @@ def probe(request: HttpRequest) -> HttpResponse:
         status, message = _judge(request, verified, conf, received_at)
     except SignatureError as exc:
         log.warning("probe %s refused: %s", _request_id(request), exc)
-        raise Http404 from exc
+        raise _nothing_here(request) from exc
     return _signed(conf.keyring, verified, status, message, conf)
+
+
+def _nothing_here(request: HttpRequest) -> Http404:
+    """Make the error of a path that leads nowhere, where no middleware has looked for a user.
+
+    LoginRequiredMiddleware (django/contrib/auth/middleware.py, 5.2) reads the session before it
+    asks whether a view wants a login; ``Vary: Cookie`` would then tell that there is one.
+    """
+    session = getattr(request, "session", None)
+    if session is not None:
+        session.accessed = False
+    return Http404()
 
 
 def _judge(

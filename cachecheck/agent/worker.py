@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _PROC = Path("/proc")
 _START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closing parenthesis
 _PARENT_FIELD = 1
-# multiprocessing gives each child other numbers on an otherwise equal command line
 _drawing = Lock()
+# multiprocessing gives each child other numbers on an otherwise equal command line
 _HANDLES = re.compile(rb"\b(tracker_fd|pipe_handle|parent_pid)=\d+")
 
 

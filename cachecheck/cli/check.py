@@ -109,7 +109,7 @@ def check(  # noqa: PLR0913  one argument for each option
 
 
 def _plan(setup: Setup, *, shows_progress: bool) -> None:
-    observed = run(setup, shows_progress=shows_progress, with_entries=False)
+    observed = run(setup, shows_progress=shows_progress, reads="nothing")
     from cachecheck.coordinator.plan import plan_of  # noqa: PLC0415  --help stays quick
 
     for line in plan_of(observed, setup.options):

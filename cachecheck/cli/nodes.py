@@ -46,7 +46,7 @@ def nodes(  # noqa: PLR0913  one argument for each option
     )
     given = {"caches": cache, "timeout": timeout, "deadline": deadline, "concurrency": concurrency}
     setup = set_up(who, {**given, "sample": 0, "keys": None, "select": ("F",)})
-    observed = run(setup, shows_progress=not no_progress, with_entries=False)
+    observed = run(setup, shows_progress=not no_progress, reads="witnesses")
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
     from cachecheck.reporting import json, roster  # noqa: PLC0415
 

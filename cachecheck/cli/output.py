@@ -28,6 +28,8 @@ def demand_writable(files: Sequence[Path] | None) -> tuple[Path, ...]:
             raise UsageError(f"--save {file}: the suffix must be {' or '.join(_SUFFIXES)}")
         if not file.absolute().parent.is_dir():
             raise UsageError(f"--save {file}: there is no such folder")
+        if file.is_dir():
+            raise UsageError(f"--save {file}: is a folder, name a file")
     return tuple(files or ())
 
 

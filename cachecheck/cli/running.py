@@ -8,14 +8,14 @@ from cachecheck.cli import progress
 
 if TYPE_CHECKING:
     from cachecheck.cli.wiring import Setup
-    from cachecheck.coordinator.run import Observed
+    from cachecheck.coordinator.run import Observed, Reads
 
 
-def run(setup: Setup, *, shows_progress: bool, with_entries: bool = True) -> Observed:
-    """Observe the fleet, with its entries or without."""
+def run(setup: Setup, *, shows_progress: bool, reads: Reads = "entries") -> Observed:
+    """Observe the fleet, reading no more than is said."""
     import asyncio  # noqa: PLC0415  --help stays quick
 
     from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
     with progress.shown(is_wanted=shows_progress) as bars:
-        return asyncio.run(observe(setup.targets, setup.options, bars, with_entries=with_entries))
+        return asyncio.run(observe(setup.targets, setup.options, bars, reads=reads))

@@ -12,6 +12,7 @@ import msgspec
 from cachecheck.coordinator import config as configuration
 from cachecheck.coordinator.fleet import Target, Transport, parse_nodes
 from cachecheck.coordinator.options import Options, demand_sensible
+from cachecheck.coordinator.tls import tls_context
 from cachecheck.errors import UsageError
 from cachecheck.model import Value
 from cachecheck.reporting.json import parse
@@ -54,7 +55,9 @@ def set_up(who: Who, given: dict[str, Any]) -> Setup:
     path = _config_path(who)
     config = configuration.load(path) if path else configuration.Config()
     options = _options(given, config)
-    return Setup(targets=_targets(who, config, path), options=options)
+    targets = _targets(who, config, path)
+    _demand_usable_certificates(targets)
+    return Setup(targets=targets, options=options)
 
 
 def split_codes(words: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -84,10 +87,7 @@ def transport_of(
     ca_file: str | None,
     client_cert: str | None,
 ) -> Transport:
-    """Take the options that say how nodes are reached; refuses files that are not there."""
-    for option, file in (("--ca-file", ca_file), ("--client-cert", client_cert)):
-        if file is not None and not Path(file).is_file():
-            raise UsageError(f"{option} {file}: there is no such file")
+    """Take the options that say how nodes are reached."""
     return Transport(
         host_header=host_header,
         headers=tuple(pair for word in headers or () for pair in _headers(word)),
@@ -144,6 +144,13 @@ def _targets(who: Who, config: configuration.Config, path: Path | None) -> tuple
     files = {own for _, own in found}
     keyrings = {own: _keyring(who.secret_file or own or fleet.secret_file, keyid) for own in files}
     return tuple(Target(node=node, keyring=keyrings[own]) for node, own in found)
+
+
+def _demand_usable_certificates(targets: Iterable[Target]) -> None:
+    transports = (target.node.transport for target in targets)
+    for ca_file, client_cert in {(one.ca_file, one.client_cert) for one in transports}:
+        if ca_file or client_cert:
+            tls_context(ca_file, client_cert)
 
 
 def _keyring(secret_file: str | None, keyid: str | None) -> Keyring:

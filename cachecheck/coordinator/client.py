@@ -10,6 +10,7 @@ import asyncio
 import logging
 import random
 import secrets
+import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -18,13 +19,14 @@ import httpx
 
 from cachecheck import wire
 from cachecheck.coordinator.refusals import Unsigned, compression, explain
+from cachecheck.coordinator.tls import tls_context
 from cachecheck.errors import MessageTooLarge, ProtocolMismatch, SignatureError, WireError
 from cachecheck.model import NodeState, Value
 from cachecheck.rules.observations import Clock
 from cachecheck.signing import Keyring, sign_request, verify_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from cachecheck.coordinator.fleet import Target, Transport
     from cachecheck.wire import AnyRequest
@@ -36,6 +38,14 @@ PER_NODE = 20
 FIRST_PAUSE_SECONDS = 0.1
 REQUEST_ID_HEADER = "cachecheck-request"
 _START_BYTES = 2000
+_FOREIGN = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+    OSError,
+    UnicodeError,  # of a host name that is none
+)
 _RETRYABLE_STATUS = frozenset({502, 503, 504})
 
 
@@ -138,7 +148,7 @@ class Client:
                 return await self._exchange(target, request)
         except TimeoutError:
             return _timed_out(seconds)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as exc:
+        except _FOREIGN as exc:
             return translate(exc)
 
     async def _exchange(self, target: Target, request: AnyRequest) -> Outcome:
@@ -165,7 +175,7 @@ class Client:
         if key not in self._clients:
             self._clients[key] = httpx.AsyncClient(
                 transport=self._transport,
-                verify=_tls(*key),
+                verify=tls_context(*key),
                 follow_redirects=False,
                 trust_env=False,
                 timeout=self._timeout_seconds,
@@ -176,11 +186,11 @@ class Client:
 
 def translate(exc: Exception) -> NoAnswer:
     """Turn every exception of httpx into an outcome: an unreachable node, with the reason."""
-    text = str(exc.__cause__ or exc) or type(exc).__name__
     if isinstance(exc, httpx.TimeoutException):
         return NoAnswer(state="unreachable", detail="timed out", is_worth_retrying=True)
     if isinstance(exc, httpx.ConnectError | OSError):
-        return _not_connected(text)
+        return _not_connected(tuple(_causes(exc)))
+    text = str(exc.__cause__ or exc) or type(exc).__name__
     if isinstance(exc, httpx.RemoteProtocolError):
         return NoAnswer(state="failed", detail=f"no proper HTTP answer: {text[:160]}")
     if isinstance(exc, httpx.NetworkError):
@@ -189,16 +199,31 @@ def translate(exc: Exception) -> NoAnswer:
     return NoAnswer(state="failed", detail=f"{type(exc).__name__}: {text[:160]}")
 
 
-def _not_connected(text: str) -> NoAnswer:
-    lowered = text.lower()
-    if "certificate" in lowered or "ssl" in lowered or "tls" in lowered:
-        return NoAnswer(state="unreachable", detail=f"TLS: {text[:160]}")
-    if "name or service" in lowered or "getaddrinfo" in lowered or "nodename" in lowered:
-        return NoAnswer(state="unreachable", detail=f"DNS: {text[:160]}")
-    if "refused" in lowered or "all connection attempts failed" in lowered:
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Give an exception and what led to it; a group's members are the tries at each address."""
+    yield exc
+    members = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
+    for cause in (*members, exc.__cause__ or exc.__context__):
+        if cause is not None:
+            yield from _causes(cause)
+
+
+def _not_connected(causes: tuple[BaseException, ...]) -> NoAnswer:
+    """Say why, by the types of the causes: texts are the system's, in its language."""
+    for cause in causes:
+        if isinstance(cause, ssl.SSLError):
+            return NoAnswer(state="unreachable", detail=f"TLS: {str(cause)[:160]}")
+        if isinstance(cause, socket.gaierror):
+            return NoAnswer(
+                state="unreachable",
+                detail=f"DNS: {str(cause)[:160]}",
+                is_worth_retrying=cause.errno == socket.EAI_AGAIN,
+            )
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         detail = "connection refused: nothing listens there"
-        return NoAnswer(state="unreachable", detail=detail, is_worth_retrying=True)
-    return NoAnswer(state="unreachable", detail=text[:160], is_worth_retrying=True)
+    else:
+        detail = str(causes[-1])[:160] or type(causes[-1]).__name__
+    return NoAnswer(state="unreachable", detail=detail, is_worth_retrying=True)
 
 
 def _told(outcome: Outcome) -> str:
@@ -329,10 +354,3 @@ def _extensions(transport: Transport) -> dict[str, str]:
     if not transport.host_header:
         return {}
     return {"sni_hostname": transport.host_header.rpartition(":")[0] or transport.host_header}
-
-
-def _tls(ca_file: str | None, client_cert: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
-    if client_cert:
-        context.load_cert_chain(client_cert)
-    return context

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Difference = Literal["missing", "value", "unknown-structure", "encoding", "persistence", "expiry"]
 
-UNSAYABLE = frozenset({"error", "unreachable", "unheard", "too-large", "unsupported", "withheld"})
+_NO_ENTRY = frozenset({"denied", "foreign"})
 
 
 class Tolerance(Value, frozen=True, kw_only=True):
@@ -43,9 +43,22 @@ def differences(readings: Sequence[Reading], tolerance: Tolerance) -> tuple[Diff
     return tuple(found)
 
 
+def is_kept(readings: Sequence[Reading]) -> bool:
+    """Whether the key is kept from comparing, and nothing went wrong.
+
+    So is what a node withholds, and what is no entry for any view: another application's key, or
+    something that no cache wrote.
+    """
+    reasons = [reading.reason for reading in readings if isinstance(reading, Failed)]
+    if set(reasons) == {"withheld"}:
+        return True
+    return bool(reasons) and len(reasons) == len(readings) and set(reasons) <= _NO_ENTRY
+
+
 def is_unread(readings: Sequence[Reading]) -> bool:
     """Whether a view that should have said something of the key did not."""
-    return any(isinstance(reading, Failed) and reading.reason in UNSAYABLE for reading in readings)
+    has_failed = any(isinstance(reading, Failed) for reading in readings)
+    return has_failed and not is_kept(readings)
 
 
 def value_marks(reading: Reading) -> frozenset[str]:

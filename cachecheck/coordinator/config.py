@@ -125,10 +125,10 @@ def nodes_of(fleet: FleetTable, defaults: Transport) -> tuple[tuple[Node, str | 
 
 def _transport(table: NodeTable, fleet: FleetTable, defaults: Transport) -> Transport:
     """Combine what the command line, the fleet and the node say; the first of them wins."""
-    headers = {**fleet.headers, **table.headers, **dict(defaults.headers)}
+    headers = (*fleet.headers.items(), *table.headers.items(), *defaults.headers)
     return Transport(
         host_header=defaults.host_header or table.host_header or fleet.host_header,
-        headers=tuple(headers.items()),
+        headers=tuple({name.lower(): value for name, value in headers}.items()),
         ca_file=defaults.ca_file or table.ca_file or fleet.ca_file,
         client_cert=defaults.client_cert or table.client_cert or fleet.client_cert,
     )

@@ -13,7 +13,7 @@ from cachecheck.coordinator.compare import (
     Difference,
     Tolerance,
     differences,
-    is_unread,
+    is_kept,
     value_marks,
 )
 from cachecheck.model import Failed, Present, Reading, Value
@@ -28,6 +28,7 @@ Judgement = Literal[
     "healed",
     "closed",
     "unread",
+    "kept",
     "divergent",
     "missing",
     "unknown-structure",
@@ -59,7 +60,8 @@ def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance)
 
     What differs must have stood for ``settle_seconds`` and for two looks at least. ``healed``: all
     views agreed in some look. ``closed``: an entry was evicted, expired, deleted or touched
-    meanwhile. ``unread``: views that could not be read are needed to say more.
+    meanwhile. ``unread``: views that could not be read are needed to say more. ``kept``: those that
+    do not withhold the key agree.
     """
     if any(_agrees(look, tolerance) for look in looks):
         return "healed"
@@ -68,7 +70,7 @@ def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance)
     seen = _readable(looks)
     found = differences(seen[-1].readings, tolerance)
     if not found:
-        return "unread"
+        return "kept" if is_kept(looks[-1].readings) else "unread"
     moved = tuple(_has_moved(seen, view) for view in range(len(seen[0].readings)))
     if any(moved):
         return _moving(seen, moved)
@@ -76,7 +78,8 @@ def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance)
 
 
 def _agrees(look: Look, tolerance: Tolerance) -> bool:
-    return not differences(look.readings, tolerance) and not is_unread(look.readings)
+    is_whole = not any(isinstance(reading, Failed) for reading in look.readings)
+    return is_whole and not differences(look.readings, tolerance)
 
 
 def _readable(looks: Sequence[Look]) -> tuple[Look, ...]:

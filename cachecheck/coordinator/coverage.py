@@ -121,6 +121,9 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     closed = sum(one.judgement == "closed" for one in entries.examined)
     if closed:
         yield f"{closed} keys expired, were evicted, deleted or touched while they were looked at"
+    kept = sum(one.judgement == "kept" for one in entries.examined)
+    if kept:
+        yield f"{kept} keys were not compared: a node withholds them, or no cache wrote them"
     for _unit, surveyed in entries.surveys:
         if not surveyed.is_complete and not surveyed.failure:
             yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"

@@ -46,6 +46,7 @@ class Entries(Value, frozen=True, kw_only=True):
     sampled: Examination
     is_apart: bool
     are_stores_distinct: bool
+    tolerance_seconds: float
 
     @property
     def examined(self) -> tuple[Examined, ...]:
@@ -83,6 +84,7 @@ class Entries(Value, frozen=True, kw_only=True):
             stand_for=tuple(unit.stands_for for unit in units),
             looked=len(one.looks),
             persisted_seconds=last.at - one.looks[0].at,
+            tolerance_seconds=self.tolerance_seconds,
         )
 
 
@@ -128,6 +130,7 @@ async def _compare(
         sampled=await Examiner(prober, hasty, progress).examine(units, sampled),
         is_apart=is_apart,
         are_stores_distinct=len(_stores_behind(cohort, stores)) > 1,
+        tolerance_seconds=patience.tolerance_seconds,
     )
 
 

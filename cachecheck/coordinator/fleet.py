@@ -18,6 +18,10 @@ MAX_NODES = 10_000
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)=(?P<url>[^=].*)")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d+)?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HOST_HEADER = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")  # a token of RFC 9110
+_HEADER_VALUE = re.compile(r"[ -~\t]{0,8000}")
 _STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "memcached")
 
 
@@ -61,6 +65,7 @@ def parse_node(word: str, transport: Transport, name: str | None = None) -> Node
     if named and name is None:
         name, word = named["name"], named["url"]
     url = _normal_url(word.strip())
+    _demand_sendable(transport)
     return Node(name=name or _default_name(url), url=url, transport=transport)
 
 
@@ -86,17 +91,24 @@ def _normal_url(word: str) -> str:
         if not _HOST_PORT.fullmatch(word):
             raise UsageError(f"{word!r} is not a node: give a URL or HOST:PORT")
         word = f"http://{word}"
+    if any(char.isspace() or not char.isprintable() for char in word):
+        raise UsageError(f"{word!r} is not a URL: it has spaces or control characters")
     try:
         parts = urlsplit(word)
         port = parts.port
-    except ValueError as exc:
+        hostname = (parts.hostname or "").encode("idna").decode()
+        hostname.encode().decode("idna")
+    except (ValueError, IndexError) as exc:  # IndexError: punycode that ends too early, Python 3.11
         raise UsageError(f"{word!r} is not a URL: {exc}") from exc
     _demand_http(word, parts.scheme)
-    if not parts.hostname or parts.query or parts.fragment:
+    if not hostname or parts.query or parts.fragment:
         raise UsageError(f"{word!r} is not the URL of a node: give http(s)://HOST[:PORT][/PATH/]")
     if parts.username or parts.password:
         raise UsageError("a node's URL must not hold credentials: use --header @FILE")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port == 0:
+        raise UsageError(f"{word!r} has port 0, where nothing can listen")
+    host = f"[{hostname}]" if ":" in hostname else hostname
+    port = None if port == _DEFAULT_PORTS[parts.scheme] else port
     path = DEFAULT_PATH if parts.path in {"", "/"} else f"{parts.path.rstrip('/')}/"
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
 
@@ -109,6 +121,19 @@ def _demand_http(word: str, scheme: str) -> None:
         )
     if scheme not in {"http", "https"}:
         raise UsageError(f"{word.partition('://')[0]}:// is no scheme of a node: use http or https")
+
+
+def _demand_sendable(transport: Transport) -> None:
+    """Refuse what no request can carry; values are not shown, they may be credentials."""
+    if transport.host_header is not None and not _HOST_HEADER.fullmatch(transport.host_header):
+        raise UsageError(
+            f"--host-header {transport.host_header!r} is no host: give NAME or NAME:PORT"
+        )
+    for name, value in transport.headers:
+        if not _HEADER_NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is no name of a header: use letters, digits and hyphens")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise UsageError(f"the header {name} needs a value of printable ASCII on one line")
 
 
 def _default_name(url: str) -> str:

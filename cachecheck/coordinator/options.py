@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from cachecheck.errors import UsageError
 from cachecheck.model import Severity, Value
 from cachecheck.wire import MAX_SAMPLE
 
 MAX_KEY_CHARS = 250
+MAX_MATCH_CHARS = 500  # as on the wire
 
 
 class Options(Value, frozen=True, kw_only=True):
@@ -65,7 +68,7 @@ def demand_sensible(options: Options) -> Options:
     for name, least in _AT_LEAST.items():
         value = getattr(options, name)
         most = _AT_MOST.get(name)
-        if value is not None and (value < least or (most is not None and value > most)):
+        if value is not None and not (isfinite(value) and least <= value <= (most or value)):
             limit = f"between {least} and {most}" if most is not None else f"at least {least}"
             raise UsageError(f"--{name.replace('_', '-')} must be {limit}, not {value:g}")
     if options.settle >= options.deadline:
@@ -73,9 +76,16 @@ def demand_sensible(options: Options) -> Options:
             f"--settle {options.settle:g} leaves no time within --deadline {options.deadline:g}: "
             "raise --deadline"
         )
+    if len(options.match) > MAX_MATCH_CHARS or not _is_text(options.match):
+        raise UsageError(f"--match takes a glob of up to {MAX_MATCH_CHARS} characters in UTF-8")
     for key in options.keys:
         demand_key(key)
     return options
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text can be sent: arguments that are not UTF-8 have surrogates in them."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def demand_key(key: str) -> None:
@@ -87,6 +97,8 @@ def demand_key(key: str) -> None:
             f"the key {key[:40]!r}… has {len(key)} characters: {MAX_KEY_CHARS} are the most a "
             "Django cache takes"
         )
+    if not _is_text(key):
+        raise UsageError(f"the key {key!r} is not UTF-8")
     if any(ord(char) < 33 or ord(char) == 127 for char in key):  # noqa: PLR2004  as Django has it
         raise UsageError(
             f"the key {key!r} has spaces or control characters, which memcached refuses: "

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.entries import surveyors, units_of
+from cachecheck.coordinator.stores import needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
+from cachecheck.coordinator.witness import WITNESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +41,8 @@ def _cohort(
     cohort: Cohort, units: Sequence[Unit], surveying: Sequence[Unit], options: Options
 ) -> Iterator[str]:
     yield f"{cohort.cache} ({cohort.kind}, {cohort.application}): {len(cohort.views)} views"
+    if needs_witnesses(cohort.views):
+        yield f"  first read some {WITNESSES} keys of each store, as witnesses of who shares it"
     if options.sample_size:
         for unit in surveying:
             yield (

@@ -22,10 +22,12 @@ from cachecheck.rules.value import CODES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cachecheck.coordinator.confirm import Judgement
     from cachecheck.coordinator.coverage import Coverage
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.run import Observed
     from cachecheck.coordinator.sample import Surveyance
+    from cachecheck.model import Key
     from cachecheck.rules.observations import (
         Fleet,
         ObservedNode,
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
         View,
     )
 
-_UNDECIDED = frozenset({"unread", "open", "kept"})
 _DIVERGING = frozenset({"V001", "V002", "T001", "T002"})
 
 
@@ -141,19 +142,32 @@ def _coverage_row(
     notes: tuple[str, ...],
 ) -> CoverageRow:
     expected = [node.workers_expected for node in observed.fleet.nodes if node.state == "answered"]
-    has_sample = any(one.surveys for one in entries)
+    has_sample = _has_sample(entries)
     named = any(one.named.keys for one in entries)
-    known = [one.keys_known for one in entries if one.keys_known is not None]
+    fates = _fates(entries)
     return CoverageRow(
         mode="sample" if has_sample else "named" if named else "none",
-        keys_compared=sum(
-            one.judgement not in _UNDECIDED for each in entries for one in each.examined
-        ),
-        keys_known=sum(known) if known and has_sample else None,
+        keys_compared=len(fates) - fates.count("unread"),
+        keys_known=_keys_known(entries) if has_sample else None,
         views_compared=sum(len(one.cohort.views) - len(one.lost) for one in entries),
         views_expected=_sum_known(expected) if len(expected) == len(observed.fleet.nodes) else None,
         notes=notes,
     )
+
+
+def _has_sample(entries: Sequence[Entries]) -> bool:
+    return any(one.surveys for one in entries)
+
+
+def _keys_known(entries: Sequence[Entries]) -> int | None:
+    """Add up over namespaces; files show none, so every cohort counts all of a folder's."""
+    known = [one.keys_known for one in entries if one.keys_known is not None]
+    shows_namespaces = all(
+        seen.cache.capabilities.naming != "file" for one in entries for seen in one.cohort.views
+    )
+    if not known:
+        return None
+    return sum(known) if shows_namespaces else max(known)
 
 
 def _sum_known(counts: Sequence[int | None]) -> int | None:
@@ -161,21 +175,44 @@ def _sum_known(counts: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
+def _fates(entries: Sequence[Entries]) -> list[str]:
+    """Say of each key, compared in however many cohorts, the worst that came of it."""
+    fates: dict[Key, str] = {}
+    for each in entries:
+        for one in each.examined:
+            fate = _fate(one.judgement)
+            if fate is not None:
+                fates[one.key] = min(fate, fates.get(one.key, fate), key=_WORST_FIRST.index)
+    return list(fates.values())
+
+
+_WORST_FIRST = ("diverging", "flapping", "unread", "agreeing")
+
+
+def _fate(judgement: Judgement) -> str | None:
+    """None: the key was not to be compared."""
+    if judgement == "kept":
+        return None
+    code = CODES.get(judgement)
+    if code in _DIVERGING:
+        return "diverging"
+    if code == "V005":
+        return "flapping"
+    return "unread" if judgement in {"unread", "open"} else "agreeing"
+
+
 def _agreement_row(entries: Sequence[Entries]) -> AgreementRow:
-    judged = [one.judgement for each in entries for one in each.examined if one.judgement != "kept"]
-    codes = [CODES.get(judgement) for judgement in judged]
-    diverging = sum(code in _DIVERGING for code in codes)
-    flapping = sum(code == "V005" for code in codes)
-    unread = sum(judgement in {"unread", "open"} for judgement in judged)
-    agreeing = len(judged) - diverging - flapping - unread
+    """Count keys; only a sample speaks for those that were not looked at, by its interval."""
+    fates = _fates(entries)
+    agreeing, diverging = fates.count("agreeing"), fates.count("diverging")
     decided = agreeing + diverging
     return AgreementRow(
         agreeing=agreeing,
         diverging=diverging,
-        flapping=flapping,
-        unread=unread,
+        flapping=fates.count("flapping"),
+        unread=fates.count("unread"),
         rate=round(agreeing / decided, 6) if decided else None,
-        interval95=wilson(agreeing, decided) if decided else None,
+        interval95=wilson(agreeing, decided) if decided and _has_sample(entries) else None,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from cachecheck.coordinator.client import Client
 from cachecheck.coordinator.describe import describe_fleet, describe_node
 from cachecheck.coordinator.entries import Entries, compare_entries
 from cachecheck.coordinator.probing import Prober, Rate
+from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.witness import find_stores
 from cachecheck.digest import new_seed
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 ROUTING_PROBES = 16
 
+Reads = Literal["nothing", "witnesses", "entries"]
+
 
 class Observed(Value, frozen=True, kw_only=True):
     """All that a run saw; ``started_at`` and ``ended_at`` are in the coordinator's clock."""
@@ -44,12 +47,13 @@ class Observed(Value, frozen=True, kw_only=True):
 
 
 async def observe(
-    targets: Sequence[Target], options: Options, progress: Progress, *, with_entries: bool = True
+    targets: Sequence[Target], options: Options, progress: Progress, *, reads: Reads = "entries"
 ) -> Observed:
     """Observe the fleet within the deadline; what could not be seen is part of the result.
 
-    Without entries: only who is there, and what they see of their caches. Raises ``UsageError``
-    where an alias is asked for that no node has.
+    Who is there, and what they say of their caches; then, as far as ``reads`` allows, witnesses of
+    who shares a store; then all that is to be compared. Raises ``UsageError`` where an alias is
+    asked for that no node has.
     """
     run, started_at = _run_id(), time.time()
     entries: tuple[Entries, ...] = ()
@@ -58,8 +62,10 @@ async def observe(
         aliases = _aliases(fleet, options.caches)
         views = seen_views(fleet, aliases)
         prober = _prober(client, targets, run, options)
-        stores = await _map_stores(prober, views, options, progress)
-        if with_entries:
+        stores = await _map_stores(
+            prober, views, options, progress, with_witnesses=reads != "nothing"
+        )
+        if reads == "entries":
             entries = await compare_entries(prober, cohorts(views), stores, options, progress)
             fleet = await _look_for_restarts(client, targets, fleet, run, prober)
     return Observed(
@@ -134,7 +140,12 @@ def _only(worker: ObservedWorker, aliases: tuple[str, ...]) -> ObservedWorker:
 
 
 async def _map_stores(
-    prober: Prober, views: Sequence[SeenView], options: Options, progress: Progress
+    prober: Prober,
+    views: Sequence[SeenView],
+    options: Options,
+    progress: Progress,
+    *,
+    with_witnesses: bool,
 ) -> tuple[StoreMap, ...]:
     """Map stores for each alias of each application, backends of one kind together."""
     groups: dict[tuple[str, str, str], list[SeenView]] = {}
@@ -146,7 +157,11 @@ async def _map_stores(
 
     found = []
     for members in groups.values():  # one after the other: aliases often share a server
-        found.append(await find_stores(prober, members, named, probe_keys(prober.run)))
+        if with_witnesses and needs_witnesses(members):
+            found.append(await find_stores(prober, members, named, probe_keys(prober.run)))
+        else:
+            cache = members[0].view.cache
+            found.append(map_stores(cache, members, {}, differed_twice=with_witnesses))
         progress.advance()
     return _united(found)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cachecheck.coordinator.compare import Tolerance, differences, is_unread
+from cachecheck.coordinator.compare import Tolerance, differences, is_kept, is_unread
 from cachecheck.coordinator.confirm import Judgement, Look, judge
 from cachecheck.coordinator.probing import Unit
 from cachecheck.model import Expired, Failed, Key, Present, Reading, Value
@@ -84,8 +84,7 @@ class Examiner:
         settled: dict[Key, Examined] = {}
         for key, look in first.items():
             if not differences(look.readings, tolerance):
-                is_read = look.readings and not is_unread(look.readings)
-                settled[key] = Examined(key=key, judgement="healed" if is_read else "unread")
+                settled[key] = Examined(key=key, judgement=_undisputed(look.readings))
         return settled
 
     async def _look_again(
@@ -140,6 +139,12 @@ class Examiner:
         """Take the clock as it is now: what expires within moments cannot be compared."""
         horizon = time.time() + HORIZON_SECONDS + self._patience.tolerance_seconds
         return Tolerance(seconds=self._patience.tolerance_seconds, horizon=horizon)
+
+
+def _undisputed(readings: Sequence[Reading]) -> Judgement:
+    if is_kept(readings):
+        return "kept"
+    return "healed" if readings and not is_unread(readings) else "unread"
 
 
 def _is_lost(readings: Sequence[Reading]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cachecheck.coordinator.client import Answered
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Draw, chosen_keys, survey_units
-from cachecheck.coordinator.stores import agreement, anchor, map_stores, needs_witnesses
+from cachecheck.coordinator.stores import agreement, anchor, map_stores
 from cachecheck.coordinator.views import stored_form
 from cachecheck.wire import Describe, Described
 
@@ -41,13 +41,11 @@ def unit_of(views: Sequence[SeenView]) -> Unit:
 async def find_stores(
     prober: Prober, views: Sequence[SeenView], named: Sequence[Key], probe_keys: tuple[str, ...]
 ) -> StoreMap:
-    """Map the stores behind views of one alias and one kind of backend.
+    """Map the stores behind views of one alias and one kind of backend by witnesses.
 
     ``named`` keys serve as witnesses beside those that a short survey finds.
     """
     cache = views[0].view.cache
-    if not needs_witnesses(views):
-        return map_stores(cache, views, {}, differed_twice=True)
     units = _speakers(views)
     witnesses = await _choose(prober, units, views, named)
     testimony = await _testify(prober, units, witnesses) if witnesses else {}

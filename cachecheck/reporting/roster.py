@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cachecheck.model import CacheRow, NodeRow, Report
 
 _MOST_WORKERS = 40
+_MOST_NODES = 12
 
 
 def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
@@ -20,11 +21,18 @@ def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
     blocks = [
         paragraph(heard(report.nodes), page),
         table_of_nodes(report.nodes, page),
+        _reasons(report.nodes, page),
         _workers(report.nodes, page),
         _stores(report.caches, page),
         [line for text in report.undecided for line in _not_seen(text, page)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _reasons(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:
+    """Say in full why a node gave no answer; the table has room for the start of it only."""
+    silent = [node for node in nodes if node.detail][: page.most(_MOST_NODES)]
+    return [line for node in silent for line in paragraph(f"{node.name}: {node.detail}", page)]
 
 
 def _workers(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:

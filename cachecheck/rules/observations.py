@@ -117,7 +117,8 @@ class KeyOutcome(Value, frozen=True, kw_only=True):
     store under its first view; ``stand_for`` counts and names the views behind each reading.
     ``verdict`` is one of ``divergent``, ``flapping``, ``expiry-drift``, ``persistence-drift``,
     ``missing``, ``encoding`` and ``unknown-structure``; ``is_named`` marks keys that were asked for
-    by name; ``expires_at`` values are corrected to the coordinator's clock.
+    by name; ``expires_at`` values are corrected to the coordinator's clock, and may be
+    ``tolerance_seconds`` apart.
     """
 
     cache: str
@@ -130,6 +131,7 @@ class KeyOutcome(Value, frozen=True, kw_only=True):
     stand_for: tuple[tuple[View, ...], ...]
     looked: int
     persisted_seconds: float
+    tolerance_seconds: float
 
 
 Findings = tuple[Finding, ...]

@@ -10,7 +10,7 @@ from cachecheck.rules.catalogue import finding
 from cachecheck.rules.grouping import label, majority, name_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from cachecheck.model import Finding, Key, Reading, Severity
     from cachecheck.rules.observations import Findings, Fleet, KeyOutcome
@@ -53,7 +53,7 @@ def _is_summed(one: KeyOutcome) -> bool:
 
 def _finding(one: KeyOutcome, fleet: Fleet, show: Callable[[Key], str]) -> Finding:
     code = CODES[one.verdict]
-    groups = _groups(one, _expiry_of if code[0] == "T" else _value_of)
+    groups = _groups(one)
     return finding(
         code,
         message=f"{_WHAT[one.verdict](groups)}: {_who(groups, fleet)}",
@@ -89,11 +89,11 @@ def _evidence(one: KeyOutcome) -> dict[str, object]:
 # --- groups --------------------------------------------------------------------------------
 
 
-def _groups(one: KeyOutcome, mark_of: Callable[[Reading], Hashable]) -> tuple[Group, ...]:
+def _groups(one: KeyOutcome) -> tuple[Group, ...]:
     """Group the views by what they read, the largest group first."""
     found: dict[Hashable, list[int]] = {}
-    for index, (_, reading) in enumerate(one.readings):
-        found.setdefault(mark_of(reading), []).append(index)
+    for index, mark in enumerate(_marks(one)):
+        found.setdefault(mark, []).append(index)
     ranked = sorted(found.values(), key=lambda members: -_weight(one, members))
     return tuple(_group(one, number, members) for number, members in enumerate(ranked))
 
@@ -138,10 +138,37 @@ def _value_of(reading: Reading) -> Hashable:
     return "failed" if isinstance(reading, Failed) else "missing"
 
 
-def _expiry_of(reading: Reading) -> Hashable:
-    if isinstance(reading, Present):
-        return None if reading.expires_at is None else round(reading.expires_at)
-    return "failed" if isinstance(reading, Failed) else "missing"
+def _marks(one: KeyOutcome) -> tuple[Hashable, ...]:
+    """Give for each reading what it has in common with those that agree with it."""
+    readings = [reading for _, reading in one.readings]
+    match one.verdict:
+        case "expiry-drift":
+            return tuple(_begins(readings, one.tolerance_seconds))
+        case "persistence-drift":
+            return tuple(
+                reading.expires_at is None if isinstance(reading, Present) else _value_of(reading)
+                for reading in readings
+            )
+        case _:
+            return tuple(_value_of(reading) for reading in readings)
+
+
+def _begins(readings: Sequence[Reading], tolerance_seconds: float) -> Iterator[Hashable]:
+    """Give for each expiry the earliest of those that agree with it.
+
+    Agreement within a tolerance cannot be told by rounding: two expiries a moment apart may fall
+    on either side of any border.
+    """
+    present = [reading for reading in readings if isinstance(reading, Present)]
+    begins: list[float] = []
+    for expiry in sorted(one.expires_at for one in present if one.expires_at is not None):
+        if not begins or expiry > begins[-1] + tolerance_seconds:
+            begins.append(expiry)
+    for reading in readings:
+        if isinstance(reading, Present) and reading.expires_at is not None:
+            yield max(begin for begin in begins if begin <= reading.expires_at)
+        else:
+            yield None if isinstance(reading, Present) else _value_of(reading)
 
 
 # --- words ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cachecheck.coordinator.compare import Tolerance, differences, is_unread
+from cachecheck.coordinator.compare import Tolerance, differences, is_kept, is_unread
 from cachecheck.coordinator.confirm import Look, judge
 from cachecheck.model import Expired, Failed, Missing, Present, Reading
 
@@ -16,6 +16,8 @@ FAR = 1e6
 TOLERANCE = Tolerance(seconds=2.0, horizon=1000.0)
 GONE = Missing()
 DOWN = Failed(reason="unreachable", detail="")
+DENIED = Failed(reason="denied", detail="")
+WITHHELD = Failed(reason="withheld", detail="")
 
 
 def there(digest: str, expires_at: float | None = FAR, structure: str | None = None) -> Present:
@@ -70,10 +72,26 @@ def test_an_entry_about_to_expire_is_neither_missing_nor_drifted() -> None:
     assert differences((soon, there("a", FAR)), TOLERANCE) == ()
 
 
-def test_a_failure_is_unread_and_what_must_not_be_read_is_not() -> None:
+def test_what_one_view_cannot_say_of_an_entry_is_unread() -> None:
     assert is_unread((A, DOWN))
-    assert not is_unread((A, Failed(reason="denied")))
-    assert not is_unread((A, Failed(reason="foreign")))
+    assert is_unread((A, DENIED))
+    assert is_unread((GONE, DENIED))
+    assert is_unread((A, Failed(reason="foreign")))
+
+
+def test_what_is_no_entry_for_any_view_is_kept_from_comparing() -> None:
+    foreign = Failed(reason="foreign")
+    assert is_kept((DENIED, DENIED))
+    assert is_kept((foreign, DENIED))
+    assert not is_unread((foreign, DENIED))
+    assert not is_kept((DENIED, DOWN))
+    assert not is_kept(())
+
+
+def test_what_any_view_withholds_is_kept_from_comparing() -> None:
+    assert is_kept((A, WITHHELD))
+    assert not is_unread((A, WITHHELD))
+    assert is_unread((A, WITHHELD, DOWN))
 
 
 # --- the rules -----------------------------------------------------------------------------
@@ -110,6 +128,13 @@ def test_a_difference_between_two_is_told_though_a_third_is_down() -> None:
 def test_agreement_of_all_but_a_failed_view_is_unread() -> None:
     row = (A, A, DOWN)
     assert judged((A, B, A), row, row, row) == "unread"
+
+
+def test_agreement_of_all_but_a_view_that_withholds_is_kept() -> None:
+    row = (A, A, WITHHELD)
+    assert judged((A, B, WITHHELD), row, row, row) == "kept"
+    apart = (A, B, WITHHELD)
+    assert judged(apart, apart, apart, apart) == "divergent"
 
 
 def test_a_view_that_stood_still_while_others_moved_has_stopped_following() -> None:

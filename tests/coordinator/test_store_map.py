@@ -10,19 +10,27 @@ import pytest
 from cachecheck.coordinator.entries import surveyors, units_of
 from cachecheck.coordinator.stores import agreement, map_stores, needs_witnesses
 from cachecheck.coordinator.views import Cohort, SeenView, cohorts, seen_views, stored_form
-from cachecheck.model import Failed, Key, Missing, Present, Reading, StoreIdentity
+from cachecheck.model import Capabilities, Failed, Key, Missing, Present, Reading, StoreIdentity
 from cachecheck.rules.observations import Fleet, StoreMap
 from observed import cache, web
 
 NOW = 1_800_000_000.0
 
 
-def views(*identities: StoreIdentity, kind: str = "redis", scope: str = "network") -> Any:
+def views(
+    *identities: StoreIdentity, kind: str = "redis", scope: str = "network", can_scan: bool = True
+) -> Any:
     """Make one view for each identity, each on a node of its own."""
     nodes = []
     for number, identity in enumerate(identities, 1):
         node = web(f"web-{number}", workers=1)
-        described = msgspec.structs.replace(cache(), identity=identity, kind=kind, scope=scope)
+        described = msgspec.structs.replace(
+            cache(),
+            identity=identity,
+            kind=kind,
+            scope=scope,
+            capabilities=Capabilities(can_scan=can_scan, can_read=True),
+        )
         worker = msgspec.structs.replace(node.workers[0], caches=(described,))
         nodes.append(msgspec.structs.replace(node, workers=(worker,)))
     return seen_views(Fleet(nodes=tuple(nodes), now=NOW), ("default",))
@@ -87,11 +95,73 @@ def test_equal_witnesses_under_different_identities_leave_it_open() -> None:
     assert len(found.stores) == 2
 
 
+def test_constants_that_never_expire_do_not_make_two_stores_one() -> None:
+    found = mapped(views(observed("r:1"), observed("r:2")), FOREVER, FOREVER)
+    assert found.is_split
+    assert found.undecided is None
+
+
+def test_two_memcached_that_were_filled_alike_are_a_split() -> None:
+    """The number of the write counts from one on every server, and expiries are whole seconds."""
+    alike: list[tuple[Reading, ...]] = [
+        tuple(entry(str(n), NOW + 300, cas=n) for n in range(9))
+    ] * 2
+    found = mapped(views(suggested("m:1"), suggested("m:2"), kind="memcached"), alike, alike)
+    assert found.is_split
+    assert found.undecided is None
+
+
+def test_proxies_of_memcached_that_show_the_same_entries_leave_it_open() -> None:
+    """A proxy tells its own process, and cannot list the keys of the servers behind it."""
+    alike: list[tuple[Reading, ...]] = [
+        tuple(entry(str(n), NOW + 300, cas=n) for n in range(9))
+    ] * 2
+    proxies = views(suggested("m:1"), suggested("m:2"), kind="memcached", can_scan=False)
+    found = mapped(proxies, alike, alike)
+    assert not found.is_split
+    assert found.undecided is not None
+
+
+def test_two_addresses_of_a_database_with_the_same_constants_leave_it_open() -> None:
+    found = mapped(views(suggested("d:1"), suggested("d:2"), kind="database"), FOREVER, FOREVER)
+    assert not found.is_split
+    assert found.undecided is not None
+
+
 def test_a_suggested_identity_needs_witnesses() -> None:
     seen = views(suggested("m:1"), suggested("m:1"), kind="memcached")
     assert needs_witnesses(seen)
     assert mapped(seen, EQUAL, EQUAL).stores[0].identity == "confirmed"
     assert mapped(seen).undecided is not None
+
+
+def on_one_host(seen: tuple[SeenView, ...]) -> tuple[SeenView, ...]:
+    return tuple(msgspec.structs.replace(one, host_id="host") for one in seen)
+
+
+def test_views_of_one_host_that_use_one_address_need_no_witnesses() -> None:
+    """A server that was just emptied has none."""
+    seen = on_one_host(views(suggested("m:1"), suggested("m:1"), kind="memcached"))
+    assert not needs_witnesses(seen)
+    found = mapped(seen)
+    assert [store.identity for store in found.stores] == ["confirmed"]
+    assert found.undecided is None
+
+
+def test_views_of_one_host_that_use_two_addresses_need_witnesses() -> None:
+    named = msgspec.structs.replace(suggested("m:1"), address="localhost:11211")
+    seen = on_one_host(views(suggested("m:1"), named, kind="memcached"))
+    assert needs_witnesses(seen)
+    assert mapped(seen).undecided is not None
+
+
+def test_caches_without_a_store_leave_nothing_undecided() -> None:
+    none = StoreIdentity(grade="none")
+    seen = views(none, none, kind="dummy", scope="none")
+    assert not needs_witnesses(seen)
+    found = mapped(seen)
+    assert [store.identity for store in found.stores] == ["none"]
+    assert found.undecided is None
 
 
 def test_two_servers_started_together_are_told_apart_by_witnesses() -> None:
@@ -142,6 +212,17 @@ def test_a_witness_that_moved_says_nothing() -> None:
     one = [(entry("a"),), (entry("b"),), (entry("c"),)]
     other = [(entry("x"),), (entry("y"),), (entry("z"),)]
     assert agreement(one, other) == "unknown"
+
+
+def test_a_key_that_neither_view_has_says_nothing() -> None:
+    """It is in the store of a third view, or was named and is nowhere."""
+    assert agreement(EMPTY, EMPTY) == "unknown"
+    held: list[tuple[Reading, ...]] = [(entry("a"), Missing(), Missing())] * 2
+    assert agreement(held, held) == "agree"
+    seen = views(suggested("m:1"), suggested("m:1"), suggested("m:2"), kind="memcached")
+    found = mapped(seen, held, held, [(Missing(), entry("b"), Missing())] * 2)
+    assert [len(store.views) for store in found.stores] == [2, 1]
+    assert found.is_split
 
 
 def test_a_single_look_never_disagrees() -> None:

@@ -45,6 +45,7 @@ def outcome(verdict: str, *readings: Reading, **changed: Any) -> KeyOutcome:
             "stand_for": tuple((view,) for view in views),
             "looked": 4,
             "persisted_seconds": 10.04,
+            "tolerance_seconds": 2.0,
             **changed,
         }
     )
@@ -98,6 +99,22 @@ def test_drift_of_expiry_says_how_far_and_groups_by_expiry() -> None:
     assert (one.code, one.severity) == ("T001", "warning")
     assert "600.0 s apart" in one.message
     assert [group.expires_at for group in one.groups] == [100.0, 700.0]
+
+
+def test_expiries_within_the_tolerance_are_one_group() -> None:
+    """Half a second apart, and yet in different whole seconds."""
+    read = (there("a", 600.3), there("a", 600.8), there("a", 1200.0))
+    (one,) = found(outcome("expiry-drift", *read))
+    assert [len(group.views) for group in one.groups] == [2, 1]
+    assert "web-3" in one.message
+    (strict,) = found(outcome("expiry-drift", *read, tolerance_seconds=0.1))
+    assert [len(group.views) for group in strict.groups] == [1, 1, 1]
+
+
+def test_entries_that_expire_are_one_group_against_those_that_never_do() -> None:
+    read = (there("a", 600.0), there("a", 900.0), there("a", None))
+    (one,) = found(outcome("persistence-drift", *read))
+    assert [len(group.views) for group in one.groups] == [2, 1]
 
 
 def test_drift_of_persistence_is_an_error() -> None:
