@@ -55,7 +55,9 @@ class ProtocolMismatch(WireError):
     def __init__(self, theirs: object, ours: int) -> None:
         self.theirs = theirs
         self.ours = ours
-        super().__init__(f"the message has protocol version {theirs!r}, this side speaks {ours}")
+        super().__init__(
+            f"the message has protocol version {repr(theirs)[:40]}, this side speaks {ours}"
+        )
 
 
 class MessageTooLarge(WireError):

@@ -31,6 +31,7 @@ CONTENT_TYPE = "application/json"
 
 MAX_BODY_BYTES = 1 << 20
 MAX_ANSWER_BYTES = 8 << 20
+MAX_DESCRIPTION_BYTES = 1 << 20
 MAX_KEYS = 1000
 MAX_AUDIENCE = 4000
 MAX_SAMPLE = 100_000
@@ -134,7 +135,7 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
     versions: Versions
     workers_expected: Count | None
     expected_by: ExpectedBy
-    caches: tuple[CacheDescription, ...]
+    caches: Annotated[tuple[CacheDescription, ...], Meta(max_length=200)]
 
 
 class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):

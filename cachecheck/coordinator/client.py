@@ -123,8 +123,8 @@ class Client:
             if isinstance(outcome, Answered) or not outcome.is_worth_retrying:
                 return outcome
             wait = (outcome.retry_after_seconds or pause) * random.uniform(0.5, 1.5)  # noqa: S311  jitter
-            is_late = time.monotonic() - started + wait > min(seconds, self.remaining_seconds)
-            if is_late or not tries_left:
+            left = min(seconds - (time.monotonic() - started), self.remaining_seconds)
+            if wait > left or not tries_left:
                 return outcome
             await asyncio.sleep(wait)
             pause *= 3
@@ -163,7 +163,7 @@ class Client:
             extensions=_extensions(target.node.transport),
         ) as response:
             try:
-                received = await _bounded(response.aiter_raw(), wire.MAX_ANSWER_BYTES)
+                received = await _bounded(response.aiter_raw(), _limit_bytes(request))
             except MessageTooLarge as exc:
                 return NoAnswer(state="failed", detail=f"the answer is too large: {exc}")
         rtt_seconds = time.perf_counter() - started
@@ -192,7 +192,8 @@ def translate(exc: Exception) -> NoAnswer:
         return _not_connected(tuple(_causes(exc)))
     text = str(exc.__cause__ or exc) or type(exc).__name__
     if isinstance(exc, httpx.RemoteProtocolError):
-        return NoAnswer(state="failed", detail=f"no proper HTTP answer: {text[:160]}")
+        detail = f"no proper HTTP answer: {text[:160]}"
+        return NoAnswer(state="failed", detail=detail, is_worth_retrying=True)
     if isinstance(exc, httpx.NetworkError):
         detail = f"the connection broke: {text[:160]}"
         return NoAnswer(state="unreachable", detail=detail, is_worth_retrying=True)
@@ -331,6 +332,12 @@ def _unsigned(status: int, headers: dict[str, str], body: bytes, sent: _Sent) ->
         detail=explain(seen),
         is_worth_retrying=status in _RETRYABLE_STATUS,
     )
+
+
+def _limit_bytes(request: AnyRequest) -> int:
+    """Bound an answer; descriptions are kept for the whole run, one for each worker."""
+    is_description = isinstance(request, wire.Describe)
+    return wire.MAX_DESCRIPTION_BYTES if is_description else wire.MAX_ANSWER_BYTES
 
 
 async def _bounded(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:

@@ -30,16 +30,17 @@ class Tolerance(Value, frozen=True, kw_only=True):
 def differences(readings: Sequence[Reading], tolerance: Tolerance) -> tuple[Difference, ...]:
     """Name how the readings of one key differ, gravest first; empty: they agree.
 
-    Readings that failed are left out. Expiries are in the coordinator's clock; those of entries
-    that are about to expire are not compared.
+    Readings that failed are left out. Expiries are in the coordinator's clock. An entry that is
+    about to expire in a view is compared in value only there; what the other views say stands.
     """
     said = [reading for reading in readings if not isinstance(reading, Failed)]
     present = [reading for reading in said if isinstance(reading, Present)]
+    lasting = [reading for reading in present if not _is_expiring(reading, tolerance)]
     found: list[Difference] = []
-    if present and len(present) < len(said) and not _is_expiring(present, tolerance):
+    if lasting and len(present) < len(said):
         found.append("missing")
     found.extend(_value_differences(present))
-    found.extend(_expiry_differences(present, tolerance))
+    found.extend(_expiry_differences(lasting, tolerance))
     return tuple(found)
 
 
@@ -71,25 +72,21 @@ def value_marks(reading: Reading) -> frozenset[str]:
 def _value_differences(present: Sequence[Present]) -> tuple[Difference, ...]:
     if len({reading.digest for reading in present}) <= 1:
         return ()
-    structures = {reading.structure for reading in present}
+    told = {reading.digest: reading.structure for reading in present if reading.structure}
+    structures = {told.get(reading.digest) for reading in present}
     known = structures - {None}
     if len(known) > 1:
         return ("value",)
     return ("unknown-structure",) if None in structures else ("encoding",)
 
 
-def _expiry_differences(present: Sequence[Present], tolerance: Tolerance) -> tuple[Difference, ...]:
-    if _is_expiring(present, tolerance):
-        return ()
-    expiries = [reading.expires_at for reading in present if reading.expires_at is not None]
-    if expiries and len(expiries) < len(present):
+def _expiry_differences(lasting: Sequence[Present], tolerance: Tolerance) -> tuple[Difference, ...]:
+    expiries = [reading.expires_at for reading in lasting if reading.expires_at is not None]
+    if expiries and len(expiries) < len(lasting):
         return ("persistence",)
     is_apart = bool(expiries) and max(expiries) - min(expiries) > tolerance.seconds
     return ("expiry",) if is_apart else ()
 
 
-def _is_expiring(present: Sequence[Present], tolerance: Tolerance) -> bool:
-    return any(
-        reading.expires_at is not None and reading.expires_at <= tolerance.horizon
-        for reading in present
-    )
+def _is_expiring(reading: Present, tolerance: Tolerance) -> bool:
+    return reading.expires_at is not None and reading.expires_at <= tolerance.horizon

@@ -72,9 +72,11 @@ def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance)
     if not found:
         return "kept" if is_kept(looks[-1].readings) else "unread"
     moved = tuple(_has_moved(seen, view) for view in range(len(seen[0].readings)))
-    if any(moved):
-        return _moving(seen, moved)
-    return _standing(seen, found, tolerance)
+    still = _only(seen, [view for view, has_moved in enumerate(moved) if not has_moved])
+    standing = differences(still[-1].readings, tolerance)
+    if standing:  # whatever the others did: no view that moves speaks for those that stand
+        return _standing(still, standing, tolerance)
+    return _moving(seen, moved)
 
 
 def _agrees(look: Look, tolerance: Tolerance) -> bool:
@@ -89,6 +91,10 @@ def _readable(looks: Sequence[Look]) -> tuple[Look, ...]:
         for view in range(len(looks[0].readings))
         if not any(isinstance(look.readings[view], Failed) for look in looks)
     ]
+    return _only(looks, views)
+
+
+def _only(looks: Sequence[Look], views: Sequence[int]) -> tuple[Look, ...]:
     return tuple(
         Look(at=look.at, readings=tuple(look.readings[view] for view in views)) for look in looks
     )

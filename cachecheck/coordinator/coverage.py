@@ -34,6 +34,7 @@ def cover(
     ``found`` are all findings, selected or not: those about coverage are repeated here.
     """
     undecided = (
+        *_time(observed),
         *_nodes(observed, options.require_coverage),
         *_workers(found),
         *_backends(observed),
@@ -41,6 +42,11 @@ def cover(
         *(line for entries in observed.entries for line in _keys(entries, options, show)),
     )
     return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=_notes(observed))
+
+
+def _time(observed: Observed) -> Iterator[str]:
+    if observed.is_out_of_time:
+        yield "the deadline of the run passed before all was compared: raise --deadline"
 
 
 def _nodes(observed: Observed, require_percent: float) -> Iterator[str]:

@@ -20,6 +20,7 @@ SHARE_OF_DEADLINE = 0.25
 PATIENCE = 3
 PER_MISSING = 4
 MAX_WORKERS = 512
+MAX_DESCRIBED_BYTES = 16 << 20
 LOOK_BEHIND = 6  # fresh connections that find out whether one address hides several hosts
 
 
@@ -55,7 +56,7 @@ async def describe_node(
         if asyncio.get_running_loop().time() > until:
             break
         if hearing.is_flooded:
-            detail = f"more than {MAX_WORKERS} workers answered at this address"
+            detail = "more workers, or longer descriptions, than a node can have"
             return ObservedNode(
                 name=target.node.name, url=target.node.url, state="failed", detail=detail
             )
@@ -78,11 +79,12 @@ class _Hearing:
         self._clocks: list[Clock] = []
         self._own_names: set[str] = set()
         self.described: dict[str, Described] = {}
+        self._described_bytes = 0
 
     @property
     def is_flooded(self) -> bool:
         """Whether more workers were heard than any node has: it makes them up."""
-        return len(self.described) > MAX_WORKERS
+        return len(self.described) > MAX_WORKERS or self._described_bytes > MAX_DESCRIBED_BYTES
 
     def listen(self, outcomes: Sequence[Outcome]) -> int:
         """Take answers in; give the number of workers that are new."""
@@ -91,6 +93,7 @@ class _Hearing:
             if isinstance(outcome, Answered):
                 self._clocks.append(outcome.clock)
                 if isinstance(outcome.answer, Described):
+                    self._described_bytes += outcome.answer_bytes
                     self._remember(outcome.answer)
             elif outcome.own_name:
                 self._own_names.add(outcome.own_name)

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _OWN_TIME = frozenset({"worker", "host"})
 
 
+COARSEST_RESOLUTION_SECONDS = 1.0  # memcached and the database keep whole seconds
+LARGEST_UNCERTAINTY_SECONDS = 0.5
+
+
 class Entries(Value, frozen=True, kw_only=True):
     """What was found of the entries of one cohort.
 
@@ -203,9 +207,14 @@ async def _survey(
 
 
 def _patience(cohort: Cohort, settle_seconds: float, ttl_tolerance: float) -> Patience:
-    """Allow for what clocks and the stores' resolution leave open, beside what was asked."""
+    """Allow for what clocks and the stores' resolution leave open, beside what was asked.
+
+    Both are bounded: what one node says of itself must not excuse drift between the others.
+    """
     resolution = max(seen.cache.capabilities.expiry_resolution_seconds for seen in cohort.views)
+    resolution = min(resolution, COARSEST_RESOLUTION_SECONDS)
     uncertainty = max(seen.clock.uncertainty_seconds for seen in cohort.views)
+    uncertainty = min(uncertainty, LARGEST_UNCERTAINTY_SECONDS)
     return Patience(
         settle_seconds=settle_seconds,
         tolerance_seconds=ttl_tolerance + resolution + 2 * uncertainty,

@@ -13,7 +13,7 @@ from cachecheck.rules.observations import View
 from cachecheck.wire import Read, Readings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from cachecheck.coordinator.client import Client, Outcome
     from cachecheck.coordinator.fleet import Target
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from cachecheck.wire import AnyRequest
 
 KEYS_PER_READ = 200
+SHARE_OF_REMAINING = 0.6
+LATE_SECONDS = 5.0
+LATE_FACTOR = 4.0
+
+_UNHEARD = Failed(reason="unheard", detail="the worker was not heard again in time")
 
 
 class Unit(Value, frozen=True, kw_only=True):
@@ -77,38 +82,52 @@ class Prober:
         self, unit: Unit, request_for: Callable[[tuple[str, ...]], AnyRequest]
     ) -> Outcome | None:
         """Ask one unit; None: none of its workers was heard."""
+        if unit.node in self._silent_nodes:
+            return None
         wanted = {unit: unit.workers}
-        return (await ask(self.client, self._targets[unit.node], wanted, request_for)).get(unit)
+        found = await ask(self.client, self._targets[unit.node], wanted, request_for)
+        if unit not in found and self.client.remaining_seconds:
+            self._silent_nodes.add(unit.node)
+        return found.get(unit)
 
     async def read(
         self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool = False
     ) -> dict[Unit, tuple[Reading, ...]]:
         """Read keys through units: for each unit one reading per key, in order.
 
-        Units of one node are asked together, so that one burst serves all of its workers.
+        Units of one node are asked together, so that one burst serves all of its workers. A node
+        that takes much longer than the others is not waited for, now or later in the run: the
+        keys that it has not read by then are ``unheard`` through it.
         """
+        readings: dict[Unit, tuple[Reading, ...]] = dict.fromkeys(units, ())
         by_node: dict[str, list[Unit]] = {}
         for unit in units:
             by_node.setdefault(unit.node, []).append(unit)
-        parts = await asyncio.gather(
-            *(
-                self._read_node(members, keys, with_structure=with_structure)
-                for members in by_node.values()
-            )
-        )
-        return {unit: readings for part in parts for unit, readings in part.items()}
+        tasks = {
+            asyncio.create_task(
+                self._read_node(readings, members, keys, with_structure=with_structure)
+            ): node
+            for node, members in by_node.items()
+        }
+        for late in await _wait(tasks, self.client.remaining_seconds * SHARE_OF_REMAINING):
+            self._silent_nodes.add(tasks[late])
+        return {unit: _filled(found, len(keys)) for unit, found in readings.items()}
 
     async def _read_node(
-        self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool
-    ) -> dict[Unit, tuple[Reading, ...]]:
-        readings: dict[Unit, tuple[Reading, ...]] = dict.fromkeys(units, ())
-        while behind := _furthest_behind(readings, len(keys)):
+        self,
+        readings: dict[Unit, tuple[Reading, ...]],
+        units: Sequence[Unit],
+        keys: Sequence[Key],
+        *,
+        with_structure: bool,
+    ) -> None:
+        """Add to the ``readings`` of these units, chunk by chunk, so that none is lost."""
+        while behind := _furthest_behind(readings, units, len(keys)):
             position = len(readings[behind[0]])
             chunk = keys[position : position + KEYS_PER_READ]
             found = await self._read_chunk(behind, chunk, with_structure=with_structure)
             for unit in behind:
                 readings[unit] += found[unit]
-        return readings
 
     async def _read_chunk(
         self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool
@@ -133,24 +152,52 @@ class Prober:
         outcomes = await ask(self.client, self._targets[node], wanted, request_for)
         if len(outcomes) < len(units):
             self.nodes_with_lost_workers.add(node)
-        if not outcomes:
+        if not outcomes and self.client.remaining_seconds:
             self._silent_nodes.add(node)
         return {unit: _readings(outcomes.get(unit), len(keys)) for unit in units}
 
 
-def _furthest_behind(readings: Mapping[Unit, tuple[Reading, ...]], count: int) -> list[Unit]:
+async def _wait(tasks: Collection[asyncio.Task[None]], seconds: float) -> set[asyncio.Task[None]]:
+    """Wait for tasks for at most ``seconds``; give those that were late, which are cancelled.
+
+    Once half of them are done, the others are given some times as long as that took.
+    """
+    until = time.monotonic() + seconds
+    started = time.monotonic()
+    pending = set(tasks)
+    while 2 * len(pending) > len(tasks) and time.monotonic() < until:
+        _, pending = await asyncio.wait(
+            pending, timeout=until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
+        )
+    longer = max(LATE_SECONDS, LATE_FACTOR * (time.monotonic() - started))
+    if pending:
+        left = min(longer, until - time.monotonic())
+        _, pending = await asyncio.wait(pending, timeout=max(0.0, left))
+    for late in pending:
+        late.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
+    for task in set(tasks) - pending:
+        task.result()
+    return pending
+
+
+def _furthest_behind(
+    readings: Mapping[Unit, tuple[Reading, ...]], units: Sequence[Unit], count: int
+) -> list[Unit]:
     """Give the units that have the fewest readings, unless all are complete."""
-    fewest = min(len(found) for found in readings.values())
-    if fewest >= count:
-        return []
-    return [unit for unit, found in readings.items() if len(found) == fewest]
+    fewest = min(len(readings[unit]) for unit in units)
+    return [unit for unit in units if len(readings[unit]) == fewest] if fewest < count else []
+
+
+def _filled(found: tuple[Reading, ...], count: int) -> tuple[Reading, ...]:
+    """Fill up what a unit did not come to read."""
+    return found + (_UNHEARD,) * (count - len(found))
 
 
 def _readings(outcome: Outcome | None, asked: int) -> tuple[Reading, ...]:
     """Take the readings of an answer, at least one; where there is none, all are failures."""
     if outcome is None:
-        failure = Failed(reason="unheard", detail="the worker was not heard again")
-        return (failure,) * asked
+        return (_UNHEARD,) * asked
     if not isinstance(outcome, Answered):
         return (Failed(reason="error", detail=outcome.detail),) * asked
     answer = outcome.answer

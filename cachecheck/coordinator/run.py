@@ -44,6 +44,7 @@ class Observed(Value, frozen=True, kw_only=True):
     aliases: tuple[str, ...]
     stores: tuple[StoreMap, ...]
     entries: tuple[Entries, ...]
+    is_out_of_time: bool = False
 
 
 async def observe(
@@ -68,6 +69,7 @@ async def observe(
         if reads == "entries":
             entries = await compare_entries(prober, cohorts(views), stores, options, progress)
             fleet = await _look_for_restarts(client, targets, fleet, run, prober)
+        is_out_of_time = not client.remaining_seconds
     return Observed(
         run=run,
         started_at=started_at,
@@ -76,6 +78,7 @@ async def observe(
         aliases=aliases,
         stores=stores,
         entries=entries,
+        is_out_of_time=is_out_of_time,
     )
 
 

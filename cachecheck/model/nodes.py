@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
 from cachecheck.model.values import Count, IdentityGrade, Moment, Naming, Role, Scope, Text, Value
+
+Pairs: TypeAlias = Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=300)]
 
 
 class Worker(Value, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class Versions(Value, frozen=True, kw_only=True):
     django: Text
     agent: Text
     pickle_protocol: Count
-    clients: tuple[tuple[Text, Text], ...] = ()
+    clients: Pairs = ()
 
 
 class Namespace(Value, frozen=True, kw_only=True):
@@ -80,7 +82,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     naming: Naming = "stored"
     expiry_resolution_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.001
     unread_replicas: Count = 0
-    reasons: tuple[Text, ...] = ()
+    reasons: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
 
 
 class Counters(Value, frozen=True, kw_only=True):
@@ -108,8 +110,8 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     capabilities: Capabilities
     namespace: Namespace
     timeout: float | None
-    settings: tuple[tuple[Text, Text], ...] = ()
-    codec: tuple[tuple[Text, Text], ...] = ()
-    routing: tuple[tuple[Text, Text], ...] = ()
+    settings: Pairs = ()
+    codec: Pairs = ()
+    routing: Pairs = ()
     is_counting: bool = False
     counters: Counters | None = None

@@ -7,13 +7,13 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-LATEST = 253_402_300_799.0
-"""The last second of the year 9999, the end of what a ``datetime`` can say."""
+EARLIEST, LATEST = -62_135_596_800.0, 253_402_300_799.0
+"""The first second of the year 1 and the last of the year 9999: what a ``datetime`` can say."""
 
 # What a node says is bounded when it is decoded, so that no node can harm the run.
 Text: TypeAlias = Annotated[str, Meta(max_length=10_000)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Moment: TypeAlias = Annotated[float, Meta(ge=-LATEST, le=LATEST)]
+Moment: TypeAlias = Annotated[float, Meta(ge=EARLIEST, le=LATEST)]
 
 Scope = Literal["worker", "host", "network", "none"]
 Role = Literal["web", "celery", "command"]

@@ -102,7 +102,7 @@ STATES: dict[type[Exception], tuple[NodeState, bool]] = {
     httpx.UnsupportedProtocol: ("failed", False),
     httpx.ProtocolError: ("failed", False),
     httpx.LocalProtocolError: ("failed", False),
-    httpx.RemoteProtocolError: ("failed", False),
+    httpx.RemoteProtocolError: ("failed", True),
     httpx.DecodingError: ("failed", False),
     httpx.TooManyRedirects: ("failed", False),
     httpx.HTTPStatusError: ("failed", False),
