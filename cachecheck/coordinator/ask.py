@@ -38,11 +38,13 @@ async def ask(
     """Ask until one worker of each wanted group has answered, or bursts brought nobody new.
 
     ``wanted`` gives for each group the ids of workers of which any one will do; ``request_for``
-    makes the request for an audience. A group of which nobody was heard is absent from the result;
-    one that refused stands there with its refusal.
+    makes the request for an audience. A group of which nobody was heard is absent from the result,
+    or stands there with what came instead, which names no worker; one that refused stands there
+    with its refusal, which does.
     """
     missing = dict(wanted)
     heard: dict[Group, Outcome] = {}
+    instead: NoAnswer | None = None
     fruitless, size = 0, sum(1 if len(ids) > 1 else PER_WORKER for ids in missing.values())
     while missing and fruitless < PATIENCE and client.remaining_seconds > 0:
         audience = tuple(sorted(frozenset().union(*missing.values())))
@@ -53,8 +55,19 @@ async def ask(
         fruitless = 0 if news else fruitless + _wasted(outcomes)
         size = PER_WORKER * len(missing) * 4**fruitless
         if missing and not news:
+            instead = _instead(outcomes) or instead
             await asyncio.sleep(_pause(outcomes))
-    return heard
+    return heard | ({} if instead is None else dict.fromkeys(missing, instead))
+
+
+def _instead(outcomes: tuple[Outcome, ...]) -> NoAnswer | None:
+    failures = (one for one in outcomes if isinstance(one, NoAnswer) and one.worker is None)
+    return next(failures, None)
+
+
+def is_unheard(outcome: Outcome | None) -> bool:
+    """Whether what ``ask`` gave for a group comes from none of its workers."""
+    return outcome is None or (isinstance(outcome, NoAnswer) and outcome.worker is None)
 
 
 async def burst(

@@ -8,7 +8,7 @@ from cachecheck.model import Value
 from cachecheck.rules.grouping import is_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sized
 
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.options import Options
@@ -97,17 +97,28 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
         yield f"the keys of {cache} cannot be listed{because}: name keys with --key"
     if entries.lost:
         lost = _some(sorted({view.worker for view in entries.lost}))
-        yield f"{cache} was not compared on {lost}, which was not heard again after it had answered"
+        why = "; ".join(entries.losses[:2])
+        yield f"{cache} was not compared on {lost}, lost after it had answered: {why}"
     unread = [one for one in entries.examined if one.judgement == "unread"]
     if unread:
-        named = _some([show(one.key) for one in unread])
-        yield f"{cache}: {len(unread)} keys could not be read through all views ({named})"
-    undone = sum(one.judgement == "open" for one in entries.examined)
+        which = _some([show(one.key) for one in unread])
+        yield f"{cache}: {_keys_of(unread)} could not be read through all views ({which})"
+    kept = [one for one in entries.named.keys if one.judgement == "kept"]
+    if kept:  # whoever names a key wants it compared; in a sample it is only left out
+        which = _some([show(one.key) for one in kept])
+        yield f"{cache}: {_keys_of(kept)} named and kept from comparing by the nodes ({which})"
+    undone = [one for one in entries.examined if one.judgement == "open"]
     if undone:
-        yield f"{cache}: {undone} keys differed and the deadline passed before they were settled"
+        yield (
+            f"{cache}: {_keys_of(undone)} differed and the deadline passed before that was settled"
+        )
     flapping = [one for one in entries.examined if one.judgement == "flapping"]
     if flapping and entries.are_stores_distinct and not entries.is_apart:
-        yield f"{cache}: {len(flapping)} keys changed all the time in different stores"
+        yield f"{cache}: {_keys_of(flapping)} changed all the time in different stores"
+
+
+def _keys_of(examined: Sized) -> str:
+    return "1 key" if len(examined) == 1 else f"{len(examined)} keys"
 
 
 def _notes(observed: Observed) -> dict[str, tuple[str, ...]]:
@@ -123,13 +134,13 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     healed = [one for one in entries.examined if one.judgement == "healed" and one.looks]
     if healed:
         slowest = max(one.looks[-1].at - one.looks[0].at for one in healed)
-        yield f"{len(healed)} keys differed at first and agreed within {slowest:.1f} s"
-    closed = sum(one.judgement == "closed" for one in entries.examined)
+        yield f"{_keys_of(healed)} differed at first and agreed within {slowest:.1f} s"
+    closed = [one for one in entries.examined if one.judgement == "closed"]
     if closed:
-        yield f"{closed} keys expired, were evicted, deleted or touched while they were looked at"
-    kept = sum(one.judgement == "kept" for one in entries.examined)
+        yield f"{_keys_of(closed)} expired, evicted, deleted or touched while being looked at"
+    kept = [one for one in entries.sampled.keys if one.judgement == "kept"]
     if kept:
-        yield f"{kept} keys were not compared: a node withholds them, or no cache wrote them"
+        yield f"{_keys_of(kept)} left out: a node withholds them, or no cache wrote them"
     for _unit, surveyed in entries.surveys:
         if not surveyed.is_complete and not surveyed.failure:
             yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"

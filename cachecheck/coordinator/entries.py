@@ -64,6 +64,11 @@ class Entries(Value, frozen=True, kw_only=True):
         return tuple(view for unit in units for view in unit.stands_for)
 
     @property
+    def losses(self) -> tuple[str, ...]:
+        """Why those views were lost."""
+        return tuple(dict.fromkeys(self.named.reasons + self.sampled.reasons))
+
+    @property
     def outcomes(self) -> tuple[KeyOutcome, ...]:
         """What the rules are to judge."""
         return tuple(

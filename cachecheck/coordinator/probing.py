@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from cachecheck.coordinator.ask import ask
+from cachecheck.coordinator.ask import ask, is_unheard
 from cachecheck.coordinator.client import Answered
 from cachecheck.model import Failed, Value
 from cachecheck.rules.observations import View
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cachecheck.coordinator.client import Client, Outcome
     from cachecheck.coordinator.fleet import Target
-    from cachecheck.model import Key, Reading
+    from cachecheck.model import FailureReason, Key, Reading
     from cachecheck.wire import AnyRequest
 
 KEYS_PER_READ = 200
@@ -86,9 +86,10 @@ class Prober:
             return None
         wanted = {unit: unit.workers}
         found = await ask(self.client, self._targets[unit.node], wanted, request_for)
-        if unit not in found and self.client.remaining_seconds:
+        outcome = found.get(unit)
+        if is_unheard(outcome) and self.client.remaining_seconds:
             self._silent_nodes.add(unit.node)
-        return found.get(unit)
+        return outcome
 
     async def read(
         self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool = False
@@ -150,9 +151,10 @@ class Prober:
 
         wanted = {unit: unit.workers for unit in units}
         outcomes = await ask(self.client, self._targets[node], wanted, request_for)
-        if len(outcomes) < len(units):
+        unheard = [unit for unit in units if is_unheard(outcomes.get(unit))]
+        if unheard:
             self.nodes_with_lost_workers.add(node)
-        if not outcomes and self.client.remaining_seconds:
+        if len(unheard) == len(units) and self.client.remaining_seconds:
             self._silent_nodes.add(node)
         return {unit: _readings(outcomes.get(unit), len(keys)) for unit in units}
 
@@ -199,7 +201,8 @@ def _readings(outcome: Outcome | None, asked: int) -> tuple[Reading, ...]:
     if outcome is None:
         return (_UNHEARD,) * asked
     if not isinstance(outcome, Answered):
-        return (Failed(reason="error", detail=outcome.detail),) * asked
+        reason: FailureReason = "unheard" if is_unheard(outcome) else "error"
+        return (Failed(reason=reason, detail=outcome.detail),) * asked
     answer = outcome.answer
     if not isinstance(answer, Readings) or not 0 < len(answer.readings) <= asked:
         return (Failed(reason="error", detail="the answer does not fit the keys asked"),) * asked

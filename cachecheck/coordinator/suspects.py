@@ -42,10 +42,14 @@ class Examined(Value, frozen=True, kw_only=True):
 
 
 class Examination(Value, frozen=True, kw_only=True):
-    """What came of keys over ``units``; ``lost`` are those that were not heard at all any more."""
+    """What came of keys over ``units``; ``lost`` are those that were not heard at all any more.
+
+    ``reasons`` says, for each lost unit, what came instead.
+    """
 
     units: tuple[Unit, ...] = ()
     lost: tuple[Unit, ...] = ()
+    reasons: tuple[str, ...] = ()
     keys: tuple[Examined, ...] = ()
 
 
@@ -63,6 +67,7 @@ class Examiner:
             return Examination()
         found = await self._prober.read(units, keys)
         heard = tuple(unit for unit in units if not _is_lost(found[unit]))
+        lost = tuple(unit for unit in units if unit not in heard)
         rows = _by_key(heard, found, len(keys))
         at = time.monotonic()
         first = {
@@ -74,7 +79,8 @@ class Examiner:
         examined |= await self._look_again(heard, suspects)
         return Examination(
             units=heard,
-            lost=tuple(unit for unit in units if unit not in heard),
+            lost=lost,
+            reasons=tuple(_why(found[unit]) for unit in lost),
             keys=tuple(examined[key] for key in keys),
         )
 
@@ -149,6 +155,10 @@ def _undisputed(readings: Sequence[Reading]) -> Judgement:
 
 def _is_lost(readings: Sequence[Reading]) -> bool:
     return all(isinstance(reading, Failed) and reading.reason == "unheard" for reading in readings)
+
+
+def _why(readings: Sequence[Reading]) -> str:
+    return next(reading.detail for reading in readings if isinstance(reading, Failed))
 
 
 def _by_key(
