@@ -11,14 +11,15 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-from cachecheck.coordinator.client import Answered, NoAnswer
+from cachecheck.coordinator.outcomes import Answered, NoAnswer
 from cachecheck.wire import Elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cachecheck.coordinator.client import Client, Outcome
+    from cachecheck.coordinator.client import Client
     from cachecheck.coordinator.fleet import Target
+    from cachecheck.coordinator.outcomes import Outcome
     from cachecheck.wire import AnyRequest
 
 LARGEST_BURST = 40

@@ -13,17 +13,15 @@ import secrets
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from cachecheck import wire
-from cachecheck.coordinator.refusals import Unsigned, compression, explain
+from cachecheck.coordinator.outcomes import Answered, NoAnswer, Outcome, Received, Sent, judge, told
 from cachecheck.coordinator.tls import tls_context
-from cachecheck.errors import MessageTooLarge, ProtocolMismatch, SignatureError, WireError
-from cachecheck.model import NodeState, Value
-from cachecheck.rules.observations import Clock
-from cachecheck.signing import Keyring, sign_request, verify_response
+from cachecheck.errors import MessageTooLarge
+from cachecheck.signing import sign_request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -37,7 +35,6 @@ TRIES = 3
 PER_NODE = 20
 FIRST_PAUSE_SECONDS = 0.1
 REQUEST_ID_HEADER = "cachecheck-request"
-_START_BYTES = 2000
 _FOREIGN = (
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -46,33 +43,6 @@ _FOREIGN = (
     OSError,
     UnicodeError,  # of a host name that is none
 )
-_RETRYABLE_STATUS = frozenset({502, 503, 504})
-
-
-class Answered(Value, frozen=True, kw_only=True):
-    """An answer that holds: signed by the node, for this very probe."""
-
-    answer: wire.AnyAnswer
-    clock: Clock
-    answer_bytes: int
-
-
-class NoAnswer(Value, frozen=True, kw_only=True):
-    """No answer that could be used, and why.
-
-    ``clock``, ``own_name`` and ``worker`` (its id) are there where a signed refusal said them.
-    """
-
-    state: NodeState
-    detail: str
-    clock: Clock | None = None
-    own_name: str | None = None
-    worker: str | None = None
-    is_worth_retrying: bool = False
-    retry_after_seconds: float | None = None
-
-
-Outcome: TypeAlias = Answered | NoAnswer
 
 
 class Client:
@@ -97,8 +67,6 @@ class Client:
         self._node_slots: dict[str, asyncio.Semaphore] = {}
         self._transport = transport
         self._clients: dict[tuple[str | None, str | None], httpx.AsyncClient] = {}
-        self.probes_sent = 0
-        self.bytes_received = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -137,9 +105,8 @@ class Client:
             seconds = min(self._timeout_seconds, self.remaining_seconds)
             if seconds <= 0:
                 return NoAnswer(state="unreachable", detail="the run's deadline had passed")
-            self.probes_sent += 1
             outcome = await self._try(target, request, seconds)
-            log.debug("%s: %s", target.node.name, _told(outcome))
+            log.debug("%s: %s", target.node.name, told(outcome))
             return outcome
 
     async def _try(self, target: Target, request: AnyRequest, seconds: float) -> Outcome:
@@ -166,9 +133,15 @@ class Client:
                 received = await _bounded(response.aiter_raw(), _limit_bytes(request))
             except MessageTooLarge as exc:
                 return NoAnswer(state="failed", detail=f"the answer is too large: {exc}")
-        rtt_seconds = time.perf_counter() - started
-        self.bytes_received += len(received)
-        return _judge(sent, response, received, rtt_seconds)
+        return judge(
+            sent,
+            Received(
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=received,
+                rtt_seconds=time.perf_counter() - started,
+            ),
+        )
 
     def _client(self, transport: Transport) -> httpx.AsyncClient:
         key = (transport.ca_file, transport.client_cert)
@@ -227,28 +200,12 @@ def _not_connected(causes: tuple[BaseException, ...]) -> NoAnswer:
     return NoAnswer(state="unreachable", detail=detail, is_worth_retrying=True)
 
 
-def _told(outcome: Outcome) -> str:
-    if isinstance(outcome, NoAnswer):
-        return f"{outcome.state}: {outcome.detail}"
-    milliseconds = outcome.clock.rtt_seconds * 1000
-    return f"{type(outcome.answer).__name__.lower()} in {milliseconds:.1f} ms"
-
-
 def _timed_out(seconds: float) -> NoAnswer:
     detail = f"timed out: no whole answer within {seconds:.1f} s"
     return NoAnswer(state="unreachable", detail=detail, is_worth_retrying=True)
 
 
-class _Sent(Value, frozen=True, kw_only=True):
-    """What an answer must be bound to, and when we asked by our clock."""
-
-    keyring: Keyring
-    headers: dict[str, str]
-    request_id: str
-    at: float
-
-
-def _sign(target: Target, body: bytes) -> _Sent:
+def _sign(target: Target, body: bytes) -> Sent:
     now = time.time()
     headers = sign_request(
         keyring=target.keyring,
@@ -257,81 +214,7 @@ def _sign(target: Target, body: bytes) -> _Sent:
         now=now,
         nonce=secrets.token_hex(16),
     )
-    return _Sent(keyring=target.keyring, headers=headers, request_id=secrets.token_hex(8), at=now)
-
-
-def _judge(sent: _Sent, response: httpx.Response, body: bytes, rtt_seconds: float) -> Outcome:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    if "signature" not in headers:
-        return _unsigned(response.status_code, headers, body, sent)
-    try:
-        verify_response(
-            keyring=sent.keyring,
-            request_headers=sent.headers,
-            status=response.status_code,
-            headers=headers,
-            body=body,
-        )
-        answer = wire.decode_answer(body)
-    except SignatureError as exc:
-        why = compression(headers) or f"the answer's signature does not hold: {exc}"
-        return NoAnswer(state="failed", detail=why)
-    except ProtocolMismatch as exc:
-        return NoAnswer(state="incompatible", detail=f"{exc}: use agents of one version")
-    except WireError as exc:
-        return NoAnswer(state="failed", detail=f"the answer cannot be read: {exc}"[:300])
-    return _accepted(answer, len(body), sent.at, rtt_seconds)
-
-
-def _accepted(
-    answer: wire.AnyAnswer, answer_bytes: int, sent_at: float, rtt_seconds: float
-) -> Outcome:
-    if isinstance(answer, wire.Refused):
-        return _refused(answer, sent_at, rtt_seconds)
-    working = max(0.0, answer.sent_at - answer.received_at)
-    network = max(0.0, rtt_seconds - working)
-    offset = (answer.received_at - sent_at + answer.sent_at - sent_at - rtt_seconds) / 2
-    clock = Clock(offset_seconds=offset, uncertainty_seconds=network / 2, rtt_seconds=rtt_seconds)
-    return Answered(answer=answer, clock=clock, answer_bytes=answer_bytes)
-
-
-def _refused(refused: wire.Refused, sent_at: float, rtt_seconds: float) -> NoAnswer:
-    clock = Clock(
-        offset_seconds=refused.clock - sent_at - rtt_seconds / 2,
-        uncertainty_seconds=rtt_seconds / 2,
-        rtt_seconds=rtt_seconds,
-    )
-    if refused.reason == "stale":
-        way = "ahead of" if clock.offset_seconds > 0 else "behind"
-        detail = (
-            f"refused as stale: the node's clock is {abs(clock.offset_seconds):.0f} s {way} "
-            "ours, and a probe is good for 60 s; set the clocks (NTP)"
-        )
-    else:
-        detail = f"refused as {refused.reason}: {refused.detail}"[:300]
-    return NoAnswer(
-        state="incompatible" if refused.reason == "bad-request" else "rejected",
-        detail=detail,
-        clock=clock,
-        own_name=refused.node,
-        worker=refused.worker.id if refused.worker else None,
-        is_worth_retrying=refused.reason == "busy",
-        retry_after_seconds=min(refused.retry_after_seconds or 0.0, 5.0) or None,
-    )
-
-
-def _unsigned(status: int, headers: dict[str, str], body: bytes, sent: _Sent) -> NoAnswer:
-    start = body[:_START_BYTES].decode("utf-8", "replace")
-    if headers.get("content-encoding", "identity") != "identity":
-        start = ""
-    seen = Unsigned(
-        status=status, headers=headers, start=start, now=sent.at, request_id=sent.request_id
-    )
-    return NoAnswer(
-        state="failed" if status < 300 or status >= 500 else "rejected",  # noqa: PLR2004  HTTP
-        detail=explain(seen),
-        is_worth_retrying=status in _RETRYABLE_STATUS,
-    )
+    return Sent(keyring=target.keyring, headers=headers, request_id=secrets.token_hex(8), at=now)
 
 
 def _limit_bytes(request: AnyRequest) -> int:
@@ -349,7 +232,7 @@ async def _bounded(chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
     return bytes(received)
 
 
-def _headers(transport: Transport, sent: _Sent) -> dict[str, str]:
+def _headers(transport: Transport, sent: Sent) -> dict[str, str]:
     headers = {"accept-encoding": "identity", "connection": "close", "user-agent": "cachecheck"}
     headers |= {name.lower(): value for name, value in transport.headers}
     if transport.host_header:

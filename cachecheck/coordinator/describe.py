@@ -6,15 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.ask import LARGEST_BURST, burst
-from cachecheck.coordinator.client import Answered, NoAnswer
+from cachecheck.coordinator.outcomes import Answered, NoAnswer
 from cachecheck.rules.observations import Clock, ObservedNode, ObservedWorker
 from cachecheck.wire import Describe, Described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cachecheck.coordinator.client import Client, Outcome
+    from cachecheck.coordinator.client import Client
     from cachecheck.coordinator.fleet import Target
+    from cachecheck.coordinator.outcomes import Outcome
 
 SHARE_OF_DEADLINE = 0.25
 PATIENCE = 3

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import (
     Draw,
@@ -135,21 +133,12 @@ async def _compare(
         cohort=cohort,
         surveys=surveys,
         keys_known=known_keys([found for _, found in surveys], options.sample_size),
-        named=_insisted(await Examiner(prober, patience, progress).examine(units, named)),
+        named=await Examiner(prober, patience, progress).examine(units, named),
         sampled=await Examiner(prober, hasty, progress).examine(units, sampled),
         is_apart=is_apart,
         are_stores_distinct=len(_stores_behind(cohort, stores)) > 1,
         tolerance_seconds=patience.tolerance_seconds,
     )
-
-
-def _insisted(found: Examination) -> Examination:
-    """Take keys that were asked for by name as unread where nodes keep them."""
-    keys = tuple(
-        Examined(key=one.key, judgement="unread") if one.judgement == "kept" else one
-        for one in found.keys
-    )
-    return msgspec.structs.replace(found, keys=keys)
 
 
 def units_of(cohort: Cohort, stores: StoreMap) -> tuple[Unit, ...]:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.ask import ask, is_unheard
-from cachecheck.coordinator.client import Answered
+from cachecheck.coordinator.outcomes import Answered
 from cachecheck.model import Failed, Value
 from cachecheck.rules.observations import View
 from cachecheck.wire import Read, Readings
@@ -15,8 +15,9 @@ from cachecheck.wire import Read, Readings
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from cachecheck.coordinator.client import Client, Outcome
+    from cachecheck.coordinator.client import Client
     from cachecheck.coordinator.fleet import Target
+    from cachecheck.coordinator.outcomes import Outcome
     from cachecheck.model import FailureReason, Key, Reading
     from cachecheck.wire import AnyRequest
 

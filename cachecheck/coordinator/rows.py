@@ -179,8 +179,9 @@ def _fates(entries: Sequence[Entries]) -> list[str]:
     """Say of each key, compared in however many cohorts, the worst that came of it."""
     fates: dict[Key, str] = {}
     for each in entries:
+        insisted = {one.key for one in each.named.keys}  # whoever names a key wants it compared
         for one in each.examined:
-            fate = _fate(one.judgement)
+            fate = _fate(one.judgement) or ("unread" if one.key in insisted else None)
             if fate is not None:
                 fates[one.key] = min(fate, fates.get(one.key, fate), key=_WORST_FIRST.index)
     return list(fates.values())

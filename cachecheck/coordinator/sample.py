@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from cachecheck.coordinator.client import NoAnswer
+from cachecheck.coordinator.outcomes import NoAnswer
 from cachecheck.digest import key_digest
 from cachecheck.model import Value
 from cachecheck.survey import Summary, ceiling, distinct, merge
@@ -14,7 +14,7 @@ from cachecheck.wire import Survey, Surveyed
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cachecheck.coordinator.client import Outcome
+    from cachecheck.coordinator.outcomes import Outcome
     from cachecheck.coordinator.probing import Prober, Unit
     from cachecheck.model import Key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from cachecheck.coordinator.client import Answered
+from cachecheck.coordinator.outcomes import Answered
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Draw, chosen_keys, survey_units
 from cachecheck.coordinator.stores import agreement, anchor, map_stores

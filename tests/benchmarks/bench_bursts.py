@@ -15,8 +15,9 @@ import time
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator import ask
-from cachecheck.coordinator.client import Answered, Client
+from cachecheck.coordinator.client import Client
 from cachecheck.coordinator.fleet import Target, Transport, parse_node
+from cachecheck.coordinator.outcomes import Answered
 from cachecheck.signing import Keyring, secret_from_text
 from cachecheck.wire import Describe
 from harness.nodes import SECRET

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from cachecheck import wire
-from cachecheck.coordinator.client import TRIES, Answered, Client, NoAnswer, translate
+from cachecheck.coordinator.client import TRIES, Client, translate
 from cachecheck.coordinator.fleet import Target, Transport, parse_node
+from cachecheck.coordinator.outcomes import Answered, NoAnswer
 from cachecheck.model import NodeState, Versions, Worker
 from cachecheck.signing import Keyring, authenticate_request, secret_from_text, sign_response
 
