@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import time
 from contextlib import closing
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -25,15 +26,18 @@ from cachecheck.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
     from cachecheck.model import Counters, Scope
-    from cachecheck.stores.base import Store
     from cachecheck.wire import ExpectedBy
 
+    Observed = tuple[StoreIdentity, Capabilities, Counters | None]
+
 log = logging.getLogger("cachecheck.agent")
+
+MAX_SECONDS = 4.0
 
 PICKLE_PROTOCOL = 5  # django.core.cache writes pickle.HIGHEST_PROTOCOL, which is this since 3.8
 _CLIENTS = ("redis", "django-redis", "pymemcache", "hiredis")
@@ -60,29 +64,44 @@ def expected_workers(conf: Conf) -> tuple[int | None, ExpectedBy]:
     return (counted, "siblings") if counted is not None else (None, "unknown")
 
 
-def describe_caches(conf: Conf, probe_keys: Sequence[str]) -> tuple[CacheDescription, ...]:
-    """Describe every alias that may be probed; one that fails is described as failing."""
+def describe_caches(
+    conf: Conf, probe_keys: Sequence[str], clock: Callable[[], float] = time.monotonic
+) -> tuple[CacheDescription, ...]:
+    """Describe every alias that may be probed; one that fails is described as failing.
+
+    Stores are asked for ``MAX_SECONDS``: those of the aliases after that are not asked at all. The
+    one that is being asked then may take as long as its own timeouts allow.
+    """
+    started_at = clock()
     return tuple(
-        _describe_guarded(alias, conf.scopes.get(alias), probe_keys) for alias in conf.caches
+        _describe_guarded(
+            alias, conf.scopes.get(alias), probe_keys, _lateness(clock() - started_at)
+        )
+        for alias in conf.caches
     )
 
 
+def _lateness(spent_seconds: float) -> str | None:
+    if spent_seconds < MAX_SECONDS:
+        return None
+    return f"out of time: earlier caches took {spent_seconds:.1f} s"
+
+
 def _describe_guarded(
-    alias: str, declared: Scope | None, probe_keys: Sequence[str]
+    alias: str, declared: Scope | None, probe_keys: Sequence[str], lateness: str | None
 ) -> CacheDescription:
     try:
-        return _describe(backend_for(alias), declared, probe_keys)
+        return _describe(backend_for(alias), declared, probe_keys, lateness)
     except Exception as exc:  # noqa: BLE001  the boundary to backends of the site's own making
         log.warning("cache %s cannot be described: %s", alias, type(exc).__name__)
         return _broken(alias, declared, f"{type(exc).__name__} while looking at the backend")
 
 
 def _describe(
-    backend: Backend, declared: Scope | None, probe_keys: Sequence[str]
+    backend: Backend, declared: Scope | None, probe_keys: Sequence[str], lateness: str | None
 ) -> CacheDescription:
     cache = backend.cache
-    with closing(backend.store()) as store:
-        identity, capabilities, server = _observe(backend, store)
+    identity, capabilities, server = _observe(backend) if lateness is None else _unasked(lateness)
     counted = counters.snapshot(backend.alias)
     return CacheDescription(
         alias=backend.alias,
@@ -102,11 +121,16 @@ def _describe(
     )
 
 
-def _observe(backend: Backend, store: Store) -> tuple[StoreIdentity, Capabilities, Counters | None]:
-    try:
-        return store.identity(), store.capabilities(), backend.server_counters(store)
-    except StoreError as exc:
-        return _unobserved(exc.reason), _incapable(exc.reason), None
+def _observe(backend: Backend) -> Observed:
+    with closing(backend.store()) as store:
+        try:
+            return store.identity(), store.capabilities(), backend.server_counters(store)
+        except StoreError as exc:
+            return _unasked(exc.reason)
+
+
+def _unasked(reason: str) -> Observed:
+    return _unobserved(reason), _incapable(reason), None
 
 
 def _broken(alias: str, declared: Scope | None, reason: str) -> CacheDescription:

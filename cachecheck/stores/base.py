@@ -22,8 +22,8 @@ from cachecheck.model import (
 Pace: TypeAlias = Callable[[], bool]
 """Called after each small piece of work (well under 1 ms where possible).
 
-It sleeps where the slice of work is used up, and returns False once the budget is: the callee then
-stops at the next place from which it can be resumed.
+It sleeps where the slice of work is used up, and returns False once the budget is: a survey or a
+scan then stops at the next place from which it can be resumed. A reading leaves that to its caller.
 """
 
 
@@ -70,7 +70,11 @@ class Store(Protocol):
         ...
 
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
-        """Read stored keys in order, one reading each; the caller may stop at any reading."""
+        """Read stored keys in order.
+
+        Yields exactly one reading for each key, unless the caller stops asking: it never ends early
+        by itself, whatever ``pace`` returns. Between its batches it calls ``pace`` for its sleep.
+        """
         ...
 
     def close(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import pickle
+import random
 import sqlite3
 import time
 import uuid
@@ -189,6 +190,45 @@ def test_an_entry_over_the_limit_is_too_large_and_not_fetched(cache: Any, table:
     (reading,) = DatabaseStore("default", table, max_value_chars=100).read([":1:a"], go_on)
     assert isinstance(reading, Failed)
     assert reading.reason == "too-large"
+
+
+def test_large_values_are_fetched_a_few_at_once(
+    cache: Any, backend: DatabaseBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        cache.set(f"k{number}", random.randbytes(1 << 20))
+    fetched: list[int] = []
+    select = DatabaseStore._select_rows  # noqa: SLF001
+
+    def weighed(store: Any, *arguments: Any) -> Any:
+        rows = select(store, *arguments)
+        fetched.append(sum(len(row[2] or "") for row in rows))
+        return rows
+
+    monkeypatch.setattr(DatabaseStore, "_select_rows", weighed)
+    keys = [f":1:k{number}" for number in (*range(8), 3)]
+    readings = list(backend.store().read(keys, go_on))
+    assert [pickle.loads(backend.payload(each)) for each in readings] == [
+        cache.get(key.removeprefix(":1:")) for key in keys
+    ]
+    assert max(fetched) <= 4 << 20
+
+
+def test_a_value_that_grows_between_weighing_and_fetching_is_fetched_by_itself(
+    cache: Any, backend: DatabaseBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.set("a", "short")
+    weigh = DatabaseStore._lengths  # noqa: SLF001
+
+    def weigh_and_write(store: Any, keys: Any) -> Any:
+        lengths = weigh(store, keys)
+        cache.set("a", "long" * 100)
+        cache.set("new", "value")
+        return lengths
+
+    monkeypatch.setattr(DatabaseStore, "_lengths", weigh_and_write)
+    readings = list(backend.store().read([":1:a", ":1:new"], go_on))
+    assert [pickle.loads(backend.payload(each)) for each in readings] == ["long" * 100, "value"]
 
 
 def test_a_missing_table_is_an_error_of_the_store_and_breaks_no_transaction(

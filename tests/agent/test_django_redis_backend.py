@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import gzip
 import pickle
+import socket
+import time
 import zlib
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,6 +179,28 @@ def test_sentinel_leads_to_the_current_primary(
     for each in cache.client.connection_factory._sentinel.sentinels:
         each.connection_pool.disconnect()
     finish(cache)
+
+
+def test_sentinels_that_do_not_answer_cost_one_timeout_together(
+    make_cache: Callable[..., BaseCache],
+) -> None:
+    with ExitStack() as open_sockets:
+        listening = [
+            open_sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(3)
+        ]
+        options = {
+            "CLIENT_CLASS": "django_redis.client.SentinelClient",
+            "CONNECTION_FACTORY": "django_redis.pool.SentinelConnectionFactory",
+            "SENTINELS": [each.getsockname() for each in listening],
+            "SENTINEL_KWARGS": {"socket_timeout": None},
+        }
+        _, backend = backend_at(make_cache, "redis://site/1", OPTIONS=options)
+        started_at = time.monotonic()
+        with closing(backend.store()) as store:
+            identity, capabilities = store.identity(), store.capabilities()
+        assert time.monotonic() - started_at < 3
+    assert identity.grade == "unobserved"
+    assert capabilities.reasons == (identity.reason,)
 
 
 @pytest.mark.parametrize(

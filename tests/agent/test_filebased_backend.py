@@ -8,7 +8,10 @@ import pickle
 import time
 import uuid
 import zlib
+from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,6 +152,48 @@ def test_scan_lists_every_file_exactly_once_while_others_are_added(
     listed = scan_all(backend, between=lambda: cache.set(uuid.uuid4().hex, 1))
     assert first <= set(listed)
     assert len(listed) == len(set(listed))
+
+
+@given(
+    st.lists(st.text("0123", max_size=6).map("{}.djcache".format), unique=True),
+    st.integers(1, 8),
+    st.integers(1, 5),
+)
+def test_pages_are_the_sorted_names_without_gaps_in_whatever_order_they_are_found(
+    names: list[str], page: int, passes: int
+) -> None:
+    walked, cursor = [], ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filebased, "PAGE_FILES", page)
+        patch.setattr(filebased, "_PASSES", passes)
+        while True:
+            first = filebased._FirstNames(cursor)  # noqa: SLF001
+            for name in names:
+                first.add(name)
+            found = first.page()
+            walked += found.keys
+            if found.cursor is None:
+                break
+            assert len(found.keys) >= page
+            cursor = found.cursor
+    assert walked == sorted(names)
+
+
+def test_no_stretch_of_a_pass_over_many_names_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [hashlib.md5(b"%d" % number).hexdigest() + ".djcache" for number in range(200_000)]
+    found = [SimpleNamespace(name=name) for name in names]
+    monkeypatch.setattr(os, "scandir", lambda _folder: nullcontext(iter(found)))
+    looked_at = [time.thread_time()]
+
+    def note() -> bool:
+        looked_at.append(time.thread_time())
+        return True
+
+    page = FileStore("/", ".djcache", is_flat=True).scan(None, note)
+    note()
+    assert page.keys == tuple(sorted(names)[: len(page.keys)])
+    stretches = [later - earlier for earlier, later in pairwise(looked_at)]
+    assert max(stretches) < sum(stretches) / 4
 
 
 def test_other_files_are_no_entries(backend: FileBasedBackend, folder: Path) -> None:

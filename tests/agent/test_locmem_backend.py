@@ -7,12 +7,13 @@ import pickle
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cachecheck.agent.backends import locmem
-from cachecheck.agent.backends.locmem import LocMemBackend
+from cachecheck.agent.backends import inflate, locmem
+from cachecheck.agent.backends.locmem import LocMemBackend, LocMemStore
 from cachecheck.agent.worker import this_worker
 from cachecheck.errors import StoreError
 from cachecheck.model import Expired, Failed, Missing
@@ -118,6 +119,7 @@ def test_pages_stay_bounded_and_say_nothing_of_keys(
 ) -> None:
     monkeypatch.setattr(locmem, "PAGE_KEYS", 100)
     monkeypatch.setattr(locmem, "MAX_PAGE_KEYS", 200)
+    monkeypatch.setattr(locmem, "_PASSES", 16)
     for number in range(5_000):
         cache.set(f"k{number}", 1)
     page = backend.store().scan(None, go_on)
@@ -145,6 +147,28 @@ def test_subclass_that_does_not_store_bytes_is_unsupported_not_missing(
     (reading,) = backend.store().read([":1:a"], go_on)
     assert isinstance(reading, Failed)
     assert reading.reason == "unsupported"
+
+
+def test_a_value_over_the_bound_is_too_large_and_is_not_given(cache: Any) -> None:
+    cache._cache |= {":1:a": bytes(1001), ":1:b": bytes(1000)}
+    cache._expire_info |= {":1:a": None, ":1:b": None}
+    large, fits = LocMemStore(cache, max_value_bytes=1000).read([":1:a", ":1:b"], go_on)
+    assert large == Failed(reason="too-large", detail="more than 1000 bytes")
+    assert fits == Stored(value=bytes(1000), expires_at=None)
+    assert inflate.MAX_INFLATED_BYTES == locmem.MAX_VALUE_BYTES
+
+
+def test_pages_hold_some_five_thousand_keys_and_more_only_where_there_are_very_many() -> None:
+    def largest(count: int) -> int:
+        keys = {f":1:{number}": b"x" for number in range(count)}
+        store = LocMemStore(
+            SimpleNamespace(_cache=keys, _expire_info=dict.fromkeys(keys), _lock=threading.Lock())
+        )
+        return len(store.scan(None, go_on).keys)
+
+    assert largest(5_000) == 5_000
+    assert largest(100_000) < 5_500
+    assert largest(640_000) < 11_000
 
 
 def test_a_lock_that_stays_taken_is_an_error_and_no_hang(

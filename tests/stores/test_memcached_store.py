@@ -4,8 +4,10 @@ import re
 import socket
 import threading
 import time
+import zlib
 from base64 import b64encode
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from random import randbytes
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -257,6 +259,69 @@ def test_a_class_with_too_many_entries_is_said_not_to_be_listed(
         store.scan(None, always)
 
 
+def test_a_class_that_grew_meanwhile_is_said_not_to_be_listed(
+    memcached_server: MemcachedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dump, "PART_KEYS", 5)
+    fill(memcached_server, 10)
+    with store_of(memcached_server) as store:
+        cursor = store.scan(None, lambda: False).cursor
+        monkeypatch.setattr(dump, "MAX_CLASS_KEYS", 10)
+        fill(memcached_server, 11)
+        with pytest.raises(StoreUnsupported, match="too many"):
+            store.scan(cursor, always)
+
+
+@pytest.mark.parametrize("limit", ["MAX_PARSING_SECONDS", "_KEPT_DUMP_BYTES"])
+def test_a_dump_past_its_bounds_is_read_to_its_end_and_given_up(
+    memcached_server: MemcachedServer, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(dump, limit, 0)
+    fill(memcached_server, 20_000)
+    before = stat(memcached_server, "total_connections")
+    with store_of(memcached_server) as store:
+        with pytest.raises(StoreUnsupported, match="too many keys"):
+            store.scan(None, always)
+        (reading,) = store.read(["key:1"], always)  # on the same connection
+        assert stat(memcached_server, "total_connections") == before + 2  # it, and this question
+    assert isinstance(reading, Stored)
+
+
+def test_looking_at_a_dump_copies_nothing_of_it_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (b"key=%s exp=-1\n" % randbytes(16).hex().encode() for _ in range(50_000))
+    packed = zlib.compress(b"".join([*lines, b"END\r\n"]), 1)
+    unpacker = zlib.decompressobj()
+    fed: list[int] = []
+
+    class Watched:
+        def decompress(self, data: bytes, *bound: int) -> bytes:
+            fed.append(len(data))
+            return unpacker.decompress(data, *bound)
+
+        @property
+        def unconsumed_tail(self) -> bytes:
+            return unpacker.unconsumed_tail
+
+    monkeypatch.setattr(zlib, "decompressobj", Watched)
+    assert sum(1 for _ in dump._lines(packed)) == 50_000  # noqa: SLF001
+    assert len(fed) > 50
+    assert sum(fed) == len(packed)
+
+
+def test_a_dump_is_looked_at_in_small_steps(memcached_server: MemcachedServer) -> None:
+    fill(memcached_server, 30_000)
+    paces = 0
+
+    def count() -> bool:
+        nonlocal paces
+        paces += 1
+        return True
+
+    with store_of(memcached_server) as store:
+        store.scan(None, count)
+    assert paces >= 320
+
+
 def test_a_dump_is_taken_in_whole_before_the_caller_can_hold_it_up(
     memcached_server: MemcachedServer,
 ) -> None:
@@ -409,9 +474,13 @@ def test_a_key_that_memcached_does_not_take_fails_and_is_not_sent(
     ]
 
 
-def test_a_spent_budget_stops_after_a_batch(memcached_server: MemcachedServer) -> None:
+def test_a_spent_budget_ends_no_reading_by_itself_and_the_caller_may(
+    memcached_server: MemcachedServer,
+) -> None:
     with store_of(memcached_server) as store:
-        assert 0 < len(list(store.read(["absent"] * 100, lambda: False))) < 100
+        assert list(store.read(["absent"] * 100, lambda: False)) == [Missing()] * 100
+        assert next(store.read(["absent"] * 100, lambda: False)) == Missing()
+        assert store.own_reads <= 140
 
 
 def test_a_unix_socket_is_read_as_well(
@@ -451,6 +520,75 @@ def test_garbage_is_a_failure_and_no_miss(garbage: bytes) -> None:
             identity = store.identity()
     assert {reading.reason for reading in readings} <= {"error", "unreachable"}
     assert identity.grade == "unobserved"
+
+
+def test_many_servers_that_do_not_answer_cost_what_two_do() -> None:
+    with ExitStack() as open_sockets:
+        listening = [
+            open_sockets.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)
+        ]
+        asked = [endpoint(each.getsockname()[1]) for each in listening]
+        labels = [each.label for each in asked]
+        started_at = time.monotonic()
+        with closing(MemcachedStore(asked, lambda _key: labels[-1])) as store:
+            identity, capabilities, counters = (
+                store.identity(),
+                store.capabilities(),
+                store.counters(),
+            )
+            assert time.monotonic() - started_at < 4.5
+            (reading,) = store.read(["a"], always)
+        assert time.monotonic() - started_at < 4.5
+    assert (identity.grade, counters) == ("unobserved", None)
+    assert capabilities.reasons == (
+        *(f"{label}: unreachable" for label in labels[:2]),
+        *(f"{label}: not asked" for label in labels[2:]),
+    )
+    reason = f"{labels[-1]}: not asked, as others had not answered in time"
+    assert reading == Failed(reason="unreachable", detail=reason)
+
+
+def test_servers_that_refuse_cost_nothing_and_keep_no_other_from_being_read(
+    start_memcached: Callable[..., MemcachedServer],
+) -> None:
+    servers = {name: start_memcached() for name in "abcd"}
+    put(servers["d"], "d:1", b"1")
+    for name in "abc":
+        servers[name].stop()
+    with store_of(*servers.values(), router=lambda key: servers[key[0]].address) as store:
+        readings = list(store.read(["a:1", "b:1", "c:1", "d:1"], always))
+    assert readings[-1].value == b"1"
+
+
+def test_a_server_that_says_a_byte_now_and_then_costs_seconds_at_most() -> None:
+    def drip() -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                while True:
+                    connection.sendall(b"S")
+                    time.sleep(0.2)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        asked = endpoint(listener.getsockname()[1])
+        started_at = time.monotonic()
+        with closing(MemcachedStore([asked], lambda _key: asked.label)) as store:
+            identity = store.identity()
+        assert time.monotonic() - started_at < 5
+        thread.join()
+    assert identity.reason == f"{asked.label}: timed out"
+
+
+def test_statistics_without_end_are_garbage() -> None:
+    endless = b"".join(b"STAT s%d 1\r\n" % number for number in range(20_000))
+    with (
+        fake(lambda _asked: endless) as port,
+        closing(MemcachedStore([endpoint(port)], lambda key: key)) as store,
+    ):
+        identity = store.identity()
+    assert identity.reason == f"127.0.0.1:{port} does not answer as memcached does"
 
 
 def test_a_server_that_does_not_answer_times_out_once() -> None:

@@ -314,10 +314,14 @@ def test_many_keys_are_read_in_order_over_batches(redis_server: RedisServer) -> 
     assert [reading.value for reading in readings] == [b"%d" % number for number in range(230)]
 
 
-def test_reading_stops_after_the_batch_in_which_the_budget_ends(redis_server: RedisServer) -> None:
+def test_a_spent_budget_ends_no_reading_by_itself_and_the_caller_may(
+    redis_server: RedisServer,
+) -> None:
     with store_at(redis_server.url) as store:
-        readings = list(store.read(["absent"] * 100, lambda: False))
-    assert 0 < len(readings) < 100
+        assert list(store.read(["absent"] * 100, lambda: False)) == [Missing()] * 100
+        before = store.own_reads
+        assert next(store.read(["absent"] * 100, lambda: False)) == Missing()
+    assert store.own_reads - before <= 60
 
 
 def test_what_is_no_string_is_foreign(redis_server: RedisServer) -> None:

@@ -24,9 +24,10 @@ from cachecheck.agent.worker import this_worker
 from cachecheck.errors import InertUnreadable, StoreError, StoreUnreachable
 from cachecheck.model import Capabilities, Expired, Failed, Missing, StoreIdentity
 from cachecheck.stores.base import Page, Stored
+from cachecheck.stores.runs import by_weight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from cryptography.fernet import Fernet
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from cachecheck.stores.base import Pace, RawReading
 
 PAGE_ROWS = 1_000
-BATCH_ROWS = 20
+BATCH_KEYS = 20
 MAX_VALUE_CHARS = 16 << 20
 
 _LAST_YEAR = 9999  # "never" is stored as 9999-12-31
@@ -87,13 +88,15 @@ class DatabaseStore:
         return Page(keys=keys, cursor=None if is_last else _seal_cursor(keys[-1]))
 
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
-        """Read a few rows at once; expired rows stay where they are."""
-        for start in range(0, len(keys), BATCH_ROWS):
-            batch = keys[start : start + BATCH_ROWS]
-            rows = {row[0]: row[1:] for row in self._select_rows(batch)}
-            pace()
-            for key in batch:
-                yield self._reading(*rows[key]) if key in rows else Missing()
+        """Read the lengths of a few values, then the values; expired rows stay where they are."""
+        for start in range(0, len(keys), BATCH_KEYS):
+            batch = keys[start : start + BATCH_KEYS]
+            lengths = self._lengths(batch)
+            for run in by_weight((key, lengths.get(key, 0)) for key in batch):
+                readings = self._read_run(run, lengths)
+                pace()
+                while readings:  # so that none is kept here once it was given
+                    yield readings.pop()
 
     def close(self) -> None:
         """Close the connection if it was opened for this store."""
@@ -127,16 +130,40 @@ class DatabaseStore:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
-    def _select_rows(self, keys: Sequence[str]) -> list[tuple[Any, ...]]:
+    def _lengths(self, keys: Sequence[str]) -> dict[str, int]:
+        """Weigh the values that are to be fetched; one that is too large weighs nothing."""
+        key, value, _, table = self._names()
+        with self._cursor() as cursor:
+            cursor.execute(
+                f"SELECT {key}, LENGTH({value}) FROM {table}"  # noqa: S608  all names are quoted
+                f" WHERE {key} IN ({_marks(keys)})",
+                list(keys),
+            )
+            told = dict(cursor.fetchall())
+        return {key: length for key, length in told.items() if length <= self._max_value_chars}
+
+    def _read_run(self, keys: Sequence[str], lengths: Mapping[str, int]) -> list[RawReading]:
+        """Read rows at once; gives the readings in reverse."""
+        longest = max(lengths.get(key, 0) for key in keys)
+        rows = {row[0]: row[1:] for row in self._select_rows(keys, longest)}
+        for key in [key for key, (length, value, _) in rows.items() if self._grew(length, value)]:
+            rows |= {row[0]: row[1:] for row in self._select_rows([key], self._max_value_chars)}
+        return [self._reading(*rows[key]) if key in rows else Missing() for key in reversed(keys)]
+
+    def _grew(self, length: int, value: object) -> bool:
+        """Say whether a value was replaced by a longer one since it was weighed."""
+        return value is None and length <= self._max_value_chars
+
+    def _select_rows(self, keys: Sequence[str], most_chars: int) -> list[tuple[Any, ...]]:
+        """Fetch rows; a value that is longer than expected stays behind."""
         key, value, expires, table = self._names()
         length = f"LENGTH({value})"
         bounded = f"CASE WHEN {length} <= %s THEN {value} END"
-        marks = ", ".join(["%s"] * len(keys))
         with self._cursor() as cursor:
             cursor.execute(
                 f"SELECT {key}, {length}, {bounded}, {expires}"  # noqa: S608  all names are quoted
-                f" FROM {table} WHERE {key} IN ({marks})",
-                [self._max_value_chars, *keys],
+                f" FROM {table} WHERE {key} IN ({_marks(keys)})",
+                [most_chars, *keys],
             )
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
@@ -145,7 +172,7 @@ class DatabaseStore:
         expires_at = self._expiry(expires)
         if expires_at is not None and expires_at < time.time():
             return Expired(expires_at=expires_at)
-        if length > self._max_value_chars:
+        if value is None:
             return Failed(reason="too-large", detail=f"{length} characters")
         text: str = self._connection.ops.process_clob(value)
         return Stored(value=text.encode(), expires_at=expires_at)
@@ -230,6 +257,10 @@ class DatabaseBackend(Backend):
             return base64.b64decode(stored.value, validate=True)
         except binascii.Error as exc:
             raise InertUnreadable("the value is not base64") from exc
+
+
+def _marks(keys: Sequence[str]) -> str:
+    return ", ".join(["%s"] * len(keys))
 
 
 def _seal_cursor(key: str) -> str:

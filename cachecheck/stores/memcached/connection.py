@@ -1,8 +1,14 @@
-"""One socket to one memcached: bounded in line length, value size and waiting time."""
+"""One socket to one memcached: bounded in line length, value size and waiting time.
+
+A timeout of the socket bounds each wait, and a server that says a byte now and then would pass it
+for ever. So waits are added up as well, over all servers of a store: ``Patience``.
+"""
 
 from __future__ import annotations
 
+import io
 import socket
+import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -13,9 +19,10 @@ from cachecheck.stores.failures import network_reason
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterator
-    from io import BufferedReader
 
 TIMEOUT_SECONDS = 2.0
+PATIENCE_SECONDS = 4.0
+MOST_MUTE = 2
 _MAX_LINE_BYTES = 4096
 _AT_ONCE = 1 << 16
 
@@ -32,6 +39,42 @@ class Endpoint(Value, frozen=True, kw_only=True):
     path: str | None = None
 
 
+class Patience:
+    """How long the servers of one store, together, may keep us waiting.
+
+    ``mute`` counts those that were waited for in vain: after two of them no other is dialled.
+    """
+
+    def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
+        self._seconds = self._left_seconds = seconds
+        self.mute = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        """Say whether no further server should be dialled."""
+        return self._left_seconds <= 0 or self.mute >= MOST_MUTE
+
+    def refill(self) -> None:
+        """Start over with the time, not with the count."""
+        self._left_seconds = self._seconds
+
+    def renew(self) -> None:
+        """Start over."""
+        self.refill()
+        self.mute = 0
+
+    @contextmanager
+    def waiting(self, most_seconds: float) -> Iterator[float]:
+        """Give the timeout for one wait, and take what it took; raises ``TimeoutError`` at 0."""
+        if self._left_seconds <= 0:
+            raise TimeoutError
+        started_at = time.monotonic()
+        try:
+            yield min(most_seconds, self._left_seconds)
+        finally:
+            self._left_seconds -= time.monotonic() - started_at
+
+
 class Connection:
     """Opened on first need; once lost, it stays lost and says so without waiting again."""
 
@@ -39,20 +82,24 @@ class Connection:
         self,
         endpoint: Endpoint,
         tls: ssl.SSLContext | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        patience: Patience | None = None,
     ) -> None:
         self.label = endpoint.label
+        self.was_asked = True
         self._endpoint = endpoint
         self._tls = tls
-        self._timeout_seconds = timeout_seconds
+        self._timeout_seconds = TIMEOUT_SECONDS
+        self._shared = self._patience = patience or Patience()
         self._socket: socket.socket | None = None
-        self._input: BufferedReader | None = None
+        self._input: io.BufferedReader | None = None
         self._lost: StoreError | None = None
 
     def send(self, data: bytes) -> None:
         """Send commands, opening the connection where there is none."""
         with self._guarded():
-            self._opened().sendall(data)
+            self._open()
+            with self._waiting() as opened:
+                opened.sendall(data)
 
     def line(self) -> bytes:
         """Read one line of an answer, without its end."""
@@ -85,17 +132,17 @@ class Connection:
             return data
 
     @contextmanager
-    def patience(self, timeout_seconds: float) -> Iterator[None]:
-        """Wait longer than usual for what is read meanwhile."""
-        self._wait(timeout_seconds)
+    def patience(self, timeout_seconds: float, all_seconds: float) -> Iterator[None]:
+        """Wait longer than usual for what is read meanwhile: at once, and all in all."""
+        self._patience, self._timeout_seconds = Patience(all_seconds), timeout_seconds
         try:
             yield
         finally:
-            self._wait(self._timeout_seconds)
+            self._patience, self._timeout_seconds = self._shared, TIMEOUT_SECONDS
 
     def close(self) -> None:
         """Close the socket; the next command opens it again."""
-        self._lost = None
+        self._lost, self.was_asked = None, True
         self._drop()
 
     def garbled(self) -> StoreError:
@@ -113,32 +160,49 @@ class Connection:
             raise ConnectionError
         return data
 
-    def _opened(self) -> socket.socket:
-        if self._socket is None:
-            self._socket = self._connected()
-            self._input = self._socket.makefile("rb")
-        return self._socket
+    def _open(self) -> None:
+        if self._socket is not None:
+            return
+        if self._patience.is_at_end:
+            raise _NotAskedError
+        with self._patience.waiting(self._timeout_seconds) as timeout_seconds:
+            self._socket = self._connected(timeout_seconds)
+        self._input = io.BufferedReader(_Source(self), _AT_ONCE)
 
-    def _reader(self) -> BufferedReader:
+    @contextmanager
+    def _waiting(self) -> Iterator[socket.socket]:
+        """Give the socket for one wait."""
+        if self._socket is None:
+            raise ConnectionError
+        with self._patience.waiting(self._timeout_seconds) as timeout_seconds:
+            self._socket.settimeout(timeout_seconds)
+            yield self._socket
+
+    def receive(self, into: memoryview) -> int:
+        """Take in what arrives first; raises ``OSError``. For the buffered reader only."""
+        with self._waiting() as opened:
+            return opened.recv_into(into)
+
+    def _reader(self) -> io.BufferedReader:
         if self._input is None:
             raise ConnectionError
         return self._input
 
-    def _connected(self) -> socket.socket:
+    def _connected(self, timeout_seconds: float) -> socket.socket:
         with ExitStack() as on_failure:
-            opened = on_failure.enter_context(self._plain())
+            opened = on_failure.enter_context(self._plain(timeout_seconds))
             if self._tls is not None:
                 opened = self._tls.wrap_socket(opened, server_hostname=self._endpoint.host)
             on_failure.pop_all()
             return opened
 
-    def _plain(self) -> socket.socket:
+    def _plain(self, timeout_seconds: float) -> socket.socket:
         if self._endpoint.path is None:
             address = (self._endpoint.host, self._endpoint.port)
-            return socket.create_connection(address, self._timeout_seconds)
+            return socket.create_connection(address, timeout_seconds)
         with ExitStack() as on_failure:
             opened = on_failure.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            opened.settimeout(self._timeout_seconds)
+            opened.settimeout(timeout_seconds)
             opened.connect(self._endpoint.path)
             on_failure.pop_all()
             return opened
@@ -149,15 +213,16 @@ class Connection:
             raise type(self._lost)(self._lost.reason)
         try:
             yield
+        except _NotAskedError:
+            self.was_asked = False
+            reason = f"{self.label}: not asked, as others had not answered in time"
+            raise self._lose(StoreUnreachable(reason)) from None
         except OSError as exc:
+            self._shared.mute += isinstance(exc, TimeoutError)
             reason = f"{self.label}: {network_reason(exc)}"
             raise self._lose(StoreUnreachable(reason)) from exc
         except ValueError as exc:
             raise self.garbled() from exc
-
-    def _wait(self, timeout_seconds: float) -> None:
-        if self._socket is not None:
-            self._socket.settimeout(timeout_seconds)
 
     def _lose(self, error: StoreError) -> StoreError:
         self._lost = error
@@ -169,3 +234,20 @@ class Connection:
             if opened is not None:
                 opened.close()
         self._input = self._socket = None
+
+
+class _NotAskedError(Exception):
+    """The patience had ended before this server was dialled."""
+
+
+class _Source(io.RawIOBase):
+    """What a connection receives, for a buffered reader."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: memoryview, /) -> int:  # type: ignore[override]
+        return self._connection.receive(into)

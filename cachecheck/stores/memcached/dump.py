@@ -6,7 +6,8 @@ What was measured on 1.6.18, and is plain in ``crawler.c``, makes the rules here
   servers before 1.6.26. So a page is one dump of one class; a class with very many entries is
   dumped once for each part of its keys, so that no page has to hold them all.
 - While a reader lags, the crawler waits for it and holds its lock. So a dump is taken in as fast as
-  it comes, compressed (it shrinks to a tenth), and looked at only afterwards.
+  it comes, compressed (to a third or less), and looked at only afterwards. What is more than may
+  be kept is still read to its end, and dropped.
 - Whoever asks for a dump meanwhile is not told BUSY: the server's thread waits for that lock, with
   all its other connections, and where the hash table grows just then the whole server stands still
   for ever. So a dump is asked for only when the statistics say that no crawler is running.
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
     from cachecheck.stores.memcached.connection import Connection
 
 PART_KEYS = 100_000
-MAX_CLASS_KEYS = 5_000_000
+MAX_CLASS_KEYS = 300_000
+MAX_PARSING_SECONDS = 1.0
 
 _DUMP_TIMEOUT_SECONDS = 10.0
-_MAX_DUMP_BYTES = 2 << 30
-_BLOCK_BYTES = 1 << 16
+_WHOLE_DUMP_SECONDS = 20.0
+_KEPT_DUMP_BYTES = 256 << 20
+_MAX_DUMP_BYTES = 1 << 30
+_FED_BYTES = 8192
 _BUSY_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 _KEYS_BETWEEN_PACES = 100
 _CURSOR = re.compile("([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5})")
@@ -72,10 +76,10 @@ def parse(cursor: str | None) -> Position:
 def locate(connection: Connection, position: Position) -> Position | None:
     """Find the first class with entries at or after the position; None: the server is done."""
     for slab, entries in sorted(_classes(connection).items()):
+        if slab >= position.slab and entries > MAX_CLASS_KEYS:
+            raise _too_many(connection)
         if slab == position.slab and position.parts:
             return position
-        if slab >= position.slab and entries > MAX_CLASS_KEYS:
-            raise StoreUnsupported(f"{connection.label} has too many keys in one slab class")
         if slab >= position.slab:
             parts = max(1, -(-entries // PART_KEYS))
             return Position(server=position.server, slab=slab, parts=parts)
@@ -95,16 +99,23 @@ def following(position: Position) -> Position:
 
 
 def keys(connection: Connection, position: Position, pace: Pace) -> set[bytes]:
-    """List the keys of one class, or of one part of them; the budget cannot stop it."""
+    """List the keys of one class, or of one part of them.
+
+    The budget cannot stop it, and ``MAX_PARSING_SECONDS`` of processor time do: raises
+    ``StoreUnsupported`` then, with the dump read to its end.
+    """
     _await_crawler(connection)
     packed = _packed_dump(connection, position.slab)
     found: set[bytes] = set()
+    until = time.thread_time() + MAX_PARSING_SECONDS
     for count, line in enumerate(_lines(packed)):
         key = _key(line)
         if crc32(key) % position.parts == position.part:
             found.add(unquote_to_bytes(key))
         if count % _KEYS_BETWEEN_PACES == 0:
             pace()
+            if time.thread_time() > until:
+                raise _too_many(connection)
     return found
 
 
@@ -136,10 +147,18 @@ def _await_crawler(connection: Connection) -> None:
 def _packed_dump(connection: Connection, slab: int) -> bytes:
     packer = zlib.compressobj(level=1)
     connection.send(b"lru_crawler metadump %d\r\n" % slab)
-    with connection.patience(_DUMP_TIMEOUT_SECONDS):
+    with connection.patience(_DUMP_TIMEOUT_SECONDS, _WHOLE_DUMP_SECONDS):
         first = connection.block()
         _refuse_errors(connection, first)
-        packed = [packer.compress(first), *map(packer.compress, _rest(connection, first))]
+        packed, received_bytes = [packer.compress(first)], len(first)
+        for block in _rest(connection, first):
+            received_bytes += len(block)
+            if received_bytes <= _KEPT_DUMP_BYTES:
+                packed.append(packer.compress(block))
+            elif received_bytes > _MAX_DUMP_BYTES:
+                raise connection.garbled()
+    if received_bytes > _KEPT_DUMP_BYTES:
+        raise _too_many(connection)
     return b"".join([*packed, packer.flush()])
 
 
@@ -155,27 +174,29 @@ def _refuse_errors(connection: Connection, first: bytes) -> None:
 
 def _rest(connection: Connection, first: bytes) -> Iterator[bytes]:
     """Give blocks until END: it alone ends in CR LF, the lines before it in LF."""
-    tail, received_bytes = first, len(first)
+    tail = first
     while not tail.endswith(b"\r\n"):
         block = connection.block()
-        received_bytes += len(block)
-        if received_bytes > _MAX_DUMP_BYTES:
-            raise connection.garbled()
         tail = tail[-1:] + block[-2:]
         yield block
 
 
 def _lines(packed: bytes) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj()
+    # Fed by slices: ``unconsumed_tail`` would copy all that is left for each block.
+    unpacker, left = zlib.decompressobj(), memoryview(packed)
     begun = b""
-    while block := unpacker.decompress(packed, _BLOCK_BYTES):
-        packed = unpacker.unconsumed_tail
+    for start in range(0, len(left), _FED_BYTES):
+        block = unpacker.decompress(left[start : start + _FED_BYTES])
         *lines, begun = (begun + block).split(b"\n")
         yield from (line for line in lines if line.startswith(b"key="))
 
 
 def _key(line: bytes) -> bytes:
     return line.partition(b" ")[0].removeprefix(b"key=")
+
+
+def _too_many(connection: Connection) -> StoreError:
+    return StoreUnsupported(f"{connection.label} has too many keys in one slab class to list them")
 
 
 def _busy(connection: Connection) -> StoreError:

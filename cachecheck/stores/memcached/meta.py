@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cachecheck.stores.memcached.connection import Connection
 
 MAX_KEY_BYTES = 250
+MAX_STATISTICS = 10_000
 OLDEST_VERSION = (1, 6, 0)
 
 _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
@@ -126,6 +127,8 @@ def _stats_answer(connection: Connection) -> dict[str, str]:
             raise connection.garbled()
         name, _, value = rest.decode(errors="replace").partition(" ")
         told[name] = value
+        if len(told) > MAX_STATISTICS:
+            raise connection.garbled()
     return told
 
 

@@ -12,11 +12,11 @@ from cachecheck.model import Capabilities, Counters, Failed, StoreIdentity
 from cachecheck.stores.base import Page, Stored
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.memcached import dump, meta
-from cachecheck.stores.memcached.connection import Connection
+from cachecheck.stores.memcached.connection import Connection, Patience
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cachecheck.stores.base import Pace, RawReading
     from cachecheck.stores.memcached.connection import Endpoint
@@ -26,6 +26,7 @@ MAX_VALUE_BYTES = 16 << 20
 _PAGE_KEYS = 5000
 _BATCH_KEYS = 20
 _BATCH_BYTES = 4 << 20
+_NAMES_BETWEEN_PACES = 1000
 _BAD_KEY = Failed(reason="error", detail="memcached takes keys of 1 to 250 bytes")
 
 
@@ -33,7 +34,8 @@ class MemcachedStore:
     """Implements ``stores.base.Store`` over sockets of its own.
 
     ``router`` gives the label of the server that a stored key lives on, as the application's client
-    would. A server that could not be reached is not tried again until ``close``.
+    would. A server that could not be reached is not tried again until ``close``, and after two that
+    kept us waiting in vain no other is dialled: finding out about a store takes seconds at most.
     ``own_reads`` counts our commands that moved the servers' hit counters.
     """
 
@@ -46,7 +48,10 @@ class MemcachedStore:
         max_value_bytes: int = MAX_VALUE_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._connections = {endpoint.label: Connection(endpoint, tls) for endpoint in endpoints}
+        self._patience = Patience()
+        self._connections = {
+            endpoint.label: Connection(endpoint, tls, self._patience) for endpoint in endpoints
+        }
         self._router = router
         self._max_value_bytes = max_value_bytes
         self._clock = clock
@@ -75,12 +80,12 @@ class MemcachedStore:
         """Say what can be done on all servers; one that cannot be asked is assumed to be able."""
         read_reasons = self._reasons(_cannot_read)
         scan_reasons = self._reasons(dump.obstacle)
-        lost = tuple(label for label, each in self._connections.items() if each.is_lost)
+        lost = tuple(_lost(each) for each in self._connections.values() if each.is_lost)
         return Capabilities(
             can_scan=not scan_reasons,
             can_read=not read_reasons,
             expiry_resolution_seconds=1.0,
-            reasons=(*read_reasons, *scan_reasons, *(f"{label}: unreachable" for label in lost)),
+            reasons=(*read_reasons, *scan_reasons, *lost),
         )
 
     def counters(self) -> Counters | None:
@@ -105,7 +110,7 @@ class MemcachedStore:
             position = self._scan_one(servers, position, keys, pace)
             if len(keys) >= _PAGE_KEYS or not pace():
                 break
-        names = tuple(name for key in keys if (name := _text(key)) is not None)
+        names = _names(keys, pace)
         return Page(
             keys=names,
             foreign=len(keys) - len(names),
@@ -113,20 +118,20 @@ class MemcachedStore:
         )
 
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
-        """Read keys in batches, each from its server; stops where the budget ends."""
+        """Read keys in batches, each from its server; the caller stops where it likes."""
         position, size = 0, _BATCH_KEYS
         while position < len(keys):
             readings = self._read_batch(keys[position : position + size])
             yield from readings
             position += len(readings)
             size = _next_size(size, readings)
-            if not pace():
-                return
+            pace()
 
     def close(self) -> None:
         """Close our connections."""
         for connection in self._connections.values():
             connection.close()
+        self._patience.renew()
 
     # --- how it is asked -------------------------------------------------------------------
 
@@ -140,6 +145,7 @@ class MemcachedStore:
         """Add one page of one server to the keys; give where to go on, None after the last."""
         if position.server >= len(servers):
             return None
+        self._patience.refill()
         server = servers[position.server]
         found = dump.locate(server, position)
         if found is not None:
@@ -149,6 +155,7 @@ class MemcachedStore:
         return None if is_last else dump.Position(server=position.server + 1)
 
     def _read_batch(self, keys: Sequence[str]) -> list[RawReading]:
+        self._patience.refill()
         readings: list[RawReading] = [_BAD_KEY] * len(keys)
         for label, places in self._routed(keys).items():
             read = self._read_from(label, [_bytes(keys[place]) for place in places])
@@ -195,6 +202,10 @@ def _cannot_read(connection: Connection) -> str | None:
     return f"{connection.label} is older than memcached 1.6 and cannot be read untouched"
 
 
+def _lost(connection: Connection) -> str:
+    return f"{connection.label}: {'unreachable' if connection.was_asked else 'not asked'}"
+
+
 def _next_size(size: int, readings: Sequence[RawReading]) -> int:
     """Read fewer keys at once after large values, more again after small ones."""
     read_bytes = sum(len(reading.value) for reading in readings if isinstance(reading, Stored))
@@ -203,6 +214,17 @@ def _next_size(size: int, readings: Sequence[RawReading]) -> int:
 
 def _bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogatepass")
+
+
+def _names(keys: Iterable[bytes], pace: Pace) -> tuple[str, ...]:
+    names = []
+    for number, key in enumerate(keys, 1):
+        name = _text(key)
+        if name is not None:
+            names.append(name)
+        if number % _NAMES_BETWEEN_PACES == 0:
+            pace()  # a page that was dumped is given whole
+    return tuple(names)
 
 
 def _text(key: bytes) -> str | None:

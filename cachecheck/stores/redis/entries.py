@@ -13,7 +13,7 @@ from cachecheck.stores.base import Stored
 from cachecheck.stores.redis.failures import reading_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from cachecheck.stores.base import RawReading
 
@@ -94,23 +94,6 @@ def entry(value: Any, expiry: Expiry) -> RawReading:
     if isinstance(expiry, Missing | Failed):
         return expiry
     return Stored(value=value, expires_at=expiry)
-
-
-def by_weight(
-    sized: Iterable[tuple[bytes, Size]], limit_bytes: int
-) -> Iterator[list[tuple[bytes, Size]]]:
-    """Split into runs whose values together stay within the limit, or stand alone."""
-    run: list[tuple[bytes, Size]] = []
-    weight = 0
-    for key, told in sized:
-        own = told if isinstance(told, int) else 0
-        if run and weight + own > limit_bytes:
-            yield run
-            run, weight = [], 0
-        run.append((key, told))
-        weight += own
-    if run:
-        yield run
 
 
 def _expiry(command: str, answer: Any, since: float) -> Expiry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 2.0
 _CONNECTIONS = 2
+_OF_THEIR_POOL = ("maint_notifications", "orig_")  # which redis-py put there for itself
 
 OPTIONS_NOT_OURS = frozenset({"cache", "cache_config", "event_dispatcher"})
 """Options of a pool that must not be taken over: a client-side cache would answer from memory."""
@@ -20,19 +22,11 @@ def our_client(pool: redis.ConnectionPool) -> redis.Redis:
     Parameters in a URL outrank those beside it, so ours are set on the pool that came of them.
     """
     from redis import Redis  # noqa: PLC0415  on first need
-    from redis.backoff import NoBackoff  # noqa: PLC0415
-    from redis.retry import Retry  # noqa: PLC0415
 
-    pool.connection_kwargs.update(
-        socket_timeout=TIMEOUT_SECONDS,
-        decode_responses=False,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_timeout=False,
-        retry_on_error=[],
-    )
-    if "path" not in pool.connection_kwargs:  # redis-py 5 refuses it for Unix sockets
-        pool.connection_kwargs["socket_connect_timeout"] = TIMEOUT_SECONDS
+    _take_over(pool, TIMEOUT_SECONDS)
+    pool.connection_kwargs["decode_responses"] = False
     pool.max_connections = _CONNECTIONS
+    _take_over_sentinels(pool)
     pool.reset()
     return Redis(connection_pool=pool)
 
@@ -43,6 +37,48 @@ def close_client(client: redis.Redis) -> None:
     pool.disconnect()
     for sentinel in getattr(getattr(pool, "sentinel_manager", None), "sentinels", ()):
         sentinel.connection_pool.disconnect()
+
+
+def _take_over(pool: Any, timeout_seconds: float) -> None:
+    from redis.backoff import NoBackoff  # noqa: PLC0415  on first need
+    from redis.retry import Retry  # noqa: PLC0415
+
+    pool.connection_kwargs.update(
+        socket_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_timeout=False,
+        retry_on_error=[],
+    )
+    if "path" not in pool.connection_kwargs:  # redis-py 5 refuses it for Unix sockets
+        pool.connection_kwargs["socket_connect_timeout"] = timeout_seconds
+
+
+def _take_over_sentinels(pool: Any) -> None:
+    """Ask sentinels through clients of our own: those of the pool may be the application's.
+
+    They are asked one after another until one knows the primary, so they share one timeout.
+    """
+    manager = getattr(pool, "sentinel_manager", None)
+    if manager is None:
+        return
+    ours = copy(manager)
+    ours.sentinels = [
+        _our_sentinel(sentinel, TIMEOUT_SECONDS / len(manager.sentinels))
+        for sentinel in manager.sentinels
+    ]
+    pool.sentinel_manager = pool.proxy.sentinel_manager = ours
+
+
+def _our_sentinel(sentinel: redis.Redis, timeout_seconds: float) -> redis.Redis:
+    theirs: Any = sentinel.connection_pool
+    options = {
+        name: value
+        for name, value in theirs.connection_kwargs.items()
+        if name not in OPTIONS_NOT_OURS and not name.startswith(_OF_THEIR_POOL)
+    }
+    pool = type(theirs)(connection_class=theirs.connection_class, **options)
+    _take_over(pool, timeout_seconds)
+    return type(sentinel)(connection_pool=pool)
 
 
 def database(client: redis.Redis) -> int:

@@ -16,13 +16,13 @@ from cachecheck.stores.redis.entries import (
     Absolute,
     ExpiryMethod,
     Relative,
-    by_weight,
     entry,
     server_time,
     size,
 )
 from cachecheck.stores.redis.failures import foreign_exceptions, is_command_refused, translate
 from cachecheck.stores.redis.pool import close_client, database
+from cachecheck.stores.runs import by_weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,7 +38,6 @@ MAX_VALUE_BYTES = 16 << 20
 _SCAN_COUNT = 500
 _PAGE_KEYS = 5000
 _BATCH_KEYS = 20
-_BATCH_BYTES = 4 << 20
 _CURSOR = re.compile("[0-9]{1,20}")
 _NO_TOUCH: Command = ("CLIENT", "NO-TOUCH", "ON")
 _KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL"}
@@ -132,13 +131,13 @@ class RedisStore:
         )
 
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
-        """Read keys in batches, by size, expiry and value; stops where the budget ends."""
+        """Read keys in batches, by size, expiry and value; the caller stops where it likes."""
         for start in range(0, len(keys), _BATCH_KEYS):
             batch = [_bytes(key) for key in keys[start : start + _BATCH_KEYS]]
-            for run in by_weight(zip(batch, self._sizes(batch), strict=True), _BATCH_BYTES):
+            sized = list(zip(batch, self._sizes(batch), strict=True))
+            for run in by_weight((pair, _weight(pair[1])) for pair in sized):
                 yield from self._read_run(run)
-            if not pace():
-                return
+                pace()
 
     def close(self) -> None:
         """Close our connections."""
@@ -272,6 +271,10 @@ class RedisStore:
         if self._client is None:
             self._client = self._connect()
         return self._client
+
+
+def _weight(told: Size) -> int:
+    return told if isinstance(told, int) else 0
 
 
 def _bytes(key: str) -> bytes:
