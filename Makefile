@@ -17,14 +17,14 @@ demo: .venv/.demo ## check a real fleet on this machine that has faults in it
 	@$(BIN)/cachecheck demo
 
 test: .venv/.dev servers ## run the tests
-	$(BIN)/pytest -n $(JOBS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 check: .venv/.dev servers matrix ## do all that CI does
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 	tests/matrix test "$(MATRIX)" -n $(JOBS) $(MATRIX_TESTS)
 
 bench: .venv/.dev servers ## measure; tests/benchmarks

@@ -8,7 +8,8 @@ and grouping.
 
 from __future__ import annotations
 
-import heapq
+from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
@@ -43,8 +44,12 @@ class Summary(Value, frozen=True, kw_only=True):
 
 
 def smallest(sampled: Iterable[SampledKey], size: int) -> tuple[SampledKey, ...]:
-    """Keep the ``size`` distinct keys with the smallest digests, in order."""
-    return tuple(heapq.nsmallest(size, {entry.digest: entry for entry in sampled}.values()))
+    """Keep the ``size`` distinct keys with the smallest digests, in order.
+
+    Samples that are in order already, one after another, are merged in linear time (Timsort).
+    """
+    ordered = sorted(sampled, key=attrgetter("digest"))
+    return tuple(islice({entry.digest: entry for entry in ordered}.values(), size))
 
 
 def merge(summaries: Iterable[Summary], size: int) -> Summary:

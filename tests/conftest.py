@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pytest
+
 from harness import memcached, nodes, redis
 from harness.process import Finished, Process, finish
 

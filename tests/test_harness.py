@@ -8,6 +8,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
+
 from harness.balancer import Balancer
 from harness.faulty import (
     FaultyServer,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, assert_never
 
 from cachecheck.agent import describe, read, survey
@@ -26,15 +27,32 @@ if TYPE_CHECKING:
     from cachecheck.model import Worker
     from cachecheck.wire import AnyAnswer, AnyRequest, RefusalReason
 
+log = logging.getLogger("cachecheck.agent")
+
 BUSY_RETRY_SECONDS = 0.5
+READS_AT_ONCE = 2
 
 _surveying = Lock()
+_reading = BoundedSemaphore(READS_AT_ONCE)
 
 
 def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> AnyAnswer:
-    """Do what the request asks, within the limits of ``conf``."""
+    """Do what the request asks, within the limits of ``conf``.
+
+    What the site's own code raises, a key function say, is refused, and told by its type alone.
+    """
     if not _is_meant(request, worker):
         return Elsewhere(worker=worker, received_at=received_at, sent_at=time.time())
+    try:
+        return _answered(request, conf, worker, received_at)
+    except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+        kind = type(request).__name__.lower()
+        log.warning("a probe (%s) met an error of the site: %s", kind, type(exc).__name__)
+        detail = f"{type(exc).__name__} while looking at the cache"
+        return refusal("not-allowed", detail, conf=conf, worker=worker)
+
+
+def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> AnyAnswer:
     match request:
         case Describe():
             return _described(request, conf, worker, received_at)
@@ -94,13 +112,7 @@ def _surveyed(
     if request.cache not in conf.caches:
         return _unknown_cache(request.cache, conf, worker)
     if not _surveying.acquire(blocking=False):
-        return refusal(
-            "busy",
-            "this worker is on another survey",
-            conf=conf,
-            worker=worker,
-            retry_after_seconds=BUSY_RETRY_SECONDS,
-        )
+        return _busy("this worker is on another survey", conf, worker)
     try:
         pace = Budget(conf.budget_seconds)
         summary, cursor = survey.survey(backend_for(request.cache), request, conf, pace)
@@ -123,11 +135,15 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
     if len(request.keys) > conf.max_keys:
         detail = f"more than {conf.max_keys} keys in one request"
         return refusal("too-large", detail, conf=conf, worker=worker)
+    if not _reading.acquire(blocking=False):
+        return _busy(f"this worker is on {READS_AT_ONCE} other readings", conf, worker)
     try:
         pace = Budget(conf.budget_seconds)
         readings = read.read(backend_for(request.cache), request, conf, pace)
     except StoreError as exc:
         return refusal("not-allowed", exc.reason, conf=conf, worker=worker)
+    finally:
+        _reading.release()
     return Readings(
         worker=worker,
         received_at=received_at,
@@ -135,6 +151,10 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
         readings=readings,
         unread=len(request.keys) - len(readings),
     )
+
+
+def _busy(detail: str, conf: Conf, worker: Worker) -> Refused:
+    return refusal("busy", detail, conf=conf, worker=worker, retry_after_seconds=BUSY_RETRY_SECONDS)
 
 
 def _unknown_cache(alias: str, conf: Conf, worker: Worker) -> Refused:

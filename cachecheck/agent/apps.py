@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.apps import AppConfig
+
+log = logging.getLogger("cachecheck.agent")
 
 
 class CachecheckConfig(AppConfig):
@@ -13,10 +17,16 @@ class CachecheckConfig(AppConfig):
     verbose_name = "cachecheck"
 
     def ready(self) -> None:
-        """Register the system checks; swap in the counting of hits where it is wanted."""
+        """Register the system checks; swap in the counting of hits where it is wanted.
+
+        Whatever goes wrong with the counting, the site starts: it is off then.
+        """
         from cachecheck.agent import checks, conf, counters  # noqa: PLC0415  apps must be ready
 
         checks.register()
-        in_force = conf.load()
-        if in_force.is_enabled and in_force.counts_hits:
-            counters.install()
+        try:
+            in_force = conf.load()
+            if in_force.is_enabled and in_force.counts_hits:
+                counters.install()
+        except Exception as exc:  # noqa: BLE001  the boundary to the site's start
+            log.warning("hits and misses are not counted: %s", type(exc).__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from django.core import checks
 from cachecheck.agent import conf
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for
-from cachecheck.agent.survey import PROBE_KEY
+from cachecheck.agent.withholding import PROBE_KEY
 from cachecheck.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.signing import Keyring
+
+log = logging.getLogger("cachecheck.agent")
 
 _LOOK_SECONDS = 0.05
 
@@ -126,14 +129,21 @@ def _unsafe(backend: Backend, declared: str | None) -> Iterator[checks.CheckMess
 
 def _has_foreign(backend: Backend) -> bool:
     """Look at one page of keys; a store that cannot be listed gives no warning."""
+    try:
+        return _shows_foreign(backend)
+    except StoreError:
+        return False
+    except Exception as exc:  # noqa: BLE001  the boundary to a key function of the site's own
+        log.warning("cache %s cannot be checked: %s", backend.alias, type(exc).__name__)
+        return False
+
+
+def _shows_foreign(backend: Backend) -> bool:
     namespace = backend.namespace(PROBE_KEY)
     if not namespace.is_reversible:
         return False
-    try:
-        with closing(backend.store()) as store:
-            page = store.scan(None, Budget(_LOOK_SECONDS))
-    except StoreError:
-        return False
+    with closing(backend.store()) as store:
+        page = store.scan(None, Budget(_LOOK_SECONDS))
     return page.foreign > 0 or any(
         backend.logical_key(stored, namespace) is None for stored in page.keys
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from fnmatch import translate
+from itertools import islice
 from re import Pattern
 from re import compile as compile_pattern
+from re import error as PatternError  # noqa: N812  its name from Python 3.13 on
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -26,7 +28,18 @@ ENABLED_VARIABLE = "CACHECHECK_ENABLED"
 RELEASE_VARIABLE = "CACHECHECK_RELEASE"
 SESSION_KEYS = ("django.contrib.sessions.*",)
 
-_COLONS = 32  # a bound on the work for one key; prefixes have fewer
+_SIGNS = 32  # a bound on the work for one key; prefixes have fewer
+_SIGN = compile_pattern(r"[\W_]")
+
+MOST = {
+    "BUDGET_MS": 10_000,
+    "MAX_BODY": 64 << 20,
+    "MAX_KEYS": 100_000,
+    "MAX_ANSWER": 64 << 20,
+    "MAX_AGE": 86_400,
+    "EXPECTED_WORKERS": 100_000,
+}
+"""The largest value of each setting that is a number."""
 
 KNOWN = frozenset(
     {
@@ -88,8 +101,8 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     def withholds(self, key: Key) -> bool:
         """Whether a key must not leave this node.
 
-        One that is named as it is stored must not if any part of it after a colon is withheld:
-        what stands before the logical key may be the prefix and version of another namespace.
+        One that is named as it is stored must not if what follows a sign in it (a colon, a slash,
+        …) is withheld: what stands before may be the prefix and version of another namespace.
         """
         names = (key.name,) if key.naming == "logical" else _ends(key.name)
         return any(self.withheld.match(name) for name in names)
@@ -143,7 +156,9 @@ class _Reader:
         return default
 
     def _positive(self, name: str, default: int | None) -> Any:
-        return self._get(name, default, _is_positive, "a positive whole number")
+        most = MOST[name]
+        wanted = f"a positive whole number, at most {most:,}"
+        return self._get(name, default, lambda value: _is_positive(value, most), wanted)
 
     def _enabled(self) -> bool:
         words = {"1": True, "true": True, "yes": True, "on": True, "": True}
@@ -179,9 +194,11 @@ class _Reader:
         scopes = self._raw.get("SCOPES", {})
         good = get_args(Scope)
         if isinstance(scopes, dict) and all(scope in good for scope in scopes.values()):
-            unknown = sorted(set(scopes) - set(settings.CACHES))
+            unknown = sorted(map(repr, set(scopes) - set(settings.CACHES)))
             if unknown:
-                self._problem("SCOPES", f"names caches that are not in CACHES: {unknown}")
+                self._problem(
+                    "SCOPES", f"names caches that are not in CACHES: {', '.join(unknown)}"
+                )
             return dict(scopes)
         self._problem("SCOPES", f"must map aliases to one of {', '.join(good)}")
         return {}
@@ -191,17 +208,18 @@ class _Reader:
         if not _is_texts(patterns):
             self._problem("WITHHOLD", "must be a list of key patterns such as 'user:*'")
             patterns = ("*",)
-        return compile_pattern("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+        try:
+            return compile_pattern("|".join(map(translate, patterns)) or r"(?!)")
+        except (PatternError, OverflowError, RecursionError):
+            self._problem("WITHHOLD", "holds a pattern that cannot be used")
+            return compile_pattern("")  # which matches every key
 
 
 def _ends(stored: str) -> Iterator[str]:
-    """Give a stored key, and what follows each of its first colons."""
+    """Give a stored key, and what follows each of its first signs."""
     yield stored
-    for _ in range(_COLONS):
-        _, colon, stored = stored.partition(":")
-        if not colon:
-            return
-        yield stored
+    for sign in islice(_SIGN.finditer(stored), _SIGNS):
+        yield stored[sign.end() :]
 
 
 def _root_package() -> str:
@@ -213,7 +231,16 @@ def _is_bool(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 200  # noqa: PLR2004  as on the wire
+    return isinstance(value, str) and 0 < len(value) <= 200 and _is_utf8(value)  # noqa: PLR2004  as on the wire
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text can be sent; one from the environment may hold what is no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_name(value: Any) -> bool:
@@ -224,5 +251,5 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
 
 
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+def _is_positive(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most

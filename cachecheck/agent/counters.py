@@ -4,7 +4,8 @@
 becomes an instance of a subclass of its class that counts. The counting methods stand in the method
 resolution order between the site's own classes and the library's (Django's, say), hence a site's
 ``get()`` is called as ever, and only the library's ever sees the sentinel by which a miss is told
-from a cached None. Backends are made per thread and per task; counts are kept per process.
+from a cached None. A library that is not known here is left alone. Backends are made per thread and
+per task; counts are kept per process.
 """
 
 from __future__ import annotations
@@ -19,17 +20,30 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from django.core.cache import CacheHandler, caches
-from django.core.cache.backends.base import BaseCache
 
+from cachecheck.agent.backends.shown import dotted
 from cachecheck.agent.counting import TALLY, counting_methods
 from cachecheck.model import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.core.cache.backends.base import BaseCache
+
 log = logging.getLogger("cachecheck.agent")
 
 _MARK = "_cachecheck_counts"
+_KNOWN_LIBRARY_CLASSES = frozenset(
+    {
+        "django.core.cache.backends.db.DatabaseCache",
+        "django.core.cache.backends.dummy.DummyCache",
+        "django.core.cache.backends.filebased.FileBasedCache",
+        "django.core.cache.backends.locmem.LocMemCache",
+        "django.core.cache.backends.memcached.BaseMemcachedCache",
+        "django.core.cache.backends.redis.RedisCache",
+        "django_redis.cache.RedisCache",
+    }
+)
 
 
 class _Count:
@@ -98,12 +112,13 @@ def install() -> None:
         return cache
 
     setattr(create_connection, _MARK, True)
-    CacheHandler.create_connection = create_connection  # type: ignore[method-assign]
+    connections = caches._connections  # type: ignore[attr-defined]  # noqa: SLF001
+    made = [(alias, getattr(connections, alias, None)) for alias in caches]
     _state.begin()
-    for alias in caches:
-        made = getattr(caches._connections, alias, None)  # type: ignore[attr-defined]  # noqa: SLF001
-        if made is not None:
-            _count_in(alias, made)
+    CacheHandler.create_connection = create_connection  # type: ignore[method-assign]
+    for alias, cache in made:
+        if cache is not None:
+            _count_in(alias, cache)
 
 
 def snapshot(alias: str) -> Counters | None:
@@ -130,6 +145,9 @@ if hasattr(os, "register_at_fork"):
 def _count_in(alias: str, cache: BaseCache) -> None:
     """Turn a backend into one that counts; where that cannot be done, leave it as it is."""
     cls: Any = type(cache)
+    if _library_class(cls) is None:
+        _state.refused.add(alias)
+        return
     try:
         cache.__class__ = _counting_class(alias, cls)
         _state.refused.discard(alias)
@@ -154,9 +172,8 @@ def _counting_library_class(library: Any) -> type:
 
 
 def _library_class(cls: Any) -> Any:
-    """Find the last class that has a ``get`` of its own: the one that talks to the store."""
-    backends = (base for base in cls.__mro__ if issubclass(base, BaseCache))
-    return [base for base in backends if base is not BaseCache and "get" in vars(base)][-1]
+    """Find the class that talks to the store, by name; None: none that is known."""
+    return next((base for base in cls.__mro__ if dotted(base) in _KNOWN_LIBRARY_CLASSES), None)
 
 
 def _subclass(like: type, bases: tuple[type, ...], body: dict[str, Any]) -> type:

@@ -58,16 +58,23 @@ def counting_methods(library: Any) -> dict[str, Any]:
 
 
 def _get(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Count by a sentinel default: a cached None, 0 or False is a hit."""
+    """Count by a sentinel default: a cached None, 0 or False is a hit.
+
+    A call with more than ``BaseCache.get()`` takes may return the default inside of something else,
+    so it is handed on as it is, and not counted.
+    """
     inspect.signature(inner).bind(None, "key", _MISS)  # a TypeError here: it cannot be counted
     if "get_many" in inspect.unwrap(inner).__code__.co_names:
         return inner  # it hands over to get_many(), as DatabaseCache does, and is counted there
+    is_quiet = _quiet.get
 
     @functools.wraps(inner)
-    def get(self: Any, key: Any, default: Any = None, *args: Any, **options: Any) -> Any:
-        if _quiet.get():
-            return inner(self, key, default, *args, **options)
-        value = inner(self, key, _MISS, *args, **options)
+    def get(
+        self: Any, key: Any, default: Any = None, version: Any = None, *more: Any, **others: Any
+    ) -> Any:
+        if more or others or is_quiet():
+            return inner(self, key, default, version, *more, **others)
+        value = inner(self, key, _MISS, version)
         if value is _MISS:
             self._cachecheck_tally.miss()
             return default

@@ -9,7 +9,8 @@ from cachecheck.model import Namespace
 if TYPE_CHECKING:
     from django.core.cache.backends.base import BaseCache
 
-_KEY = "{key}"
+KEY = "{key}"
+"""Where the logical key stands in a namespace's form."""
 
 
 def observe(cache: BaseCache, probe_key: str) -> Namespace:
@@ -26,7 +27,7 @@ def observe(cache: BaseCache, probe_key: str) -> Namespace:
         prefix=_observed_prefix(made, f":{version}:{probe_key}", str(cache.key_prefix)),
         version=version,
         stored_probe=made,
-        form=made.replace(probe_key, _KEY) if is_reversible else None,
+        form=made.replace(probe_key, KEY) if is_reversible else None,
         is_reversible=is_reversible,
     )
 
@@ -35,7 +36,7 @@ def recover(stored: str, namespace: Namespace) -> str | None:
     """Recover the logical key; None where the stored key is outside the namespace."""
     if namespace.form is None:
         return None
-    head, _, tail = namespace.form.partition(_KEY)
+    head, _, tail = namespace.form.partition(KEY)
     if not (stored.startswith(head) and stored.endswith(tail)):
         return None
     return stored[len(head) : len(stored) - len(tail)] or None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from django.core.exceptions import ImproperlyConfigured
 
+from cachecheck.agent.withholding import Withholding
 from cachecheck.digest import entry_digest
 from cachecheck.errors import InertError, StoreError
 from cachecheck.inert import structural_digest
@@ -27,14 +28,18 @@ _WITHHELD = Failed(reason="withheld", detail="this node's WITHHOLD names the key
 
 
 def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Reading, ...]:
-    """Read the keys of the request until the budget is spent, at least one of them."""
-    addresses = [_address(backend, key, conf) for key in request.keys]
+    """Read the keys of the request until the budget is spent, or the store gives no more.
+
+    Keys that ``WITHHOLD`` names are answered as withheld. One named by a digest, as a file is, can
+    be read: what leaves is a digest of its value under the run's seed, never its logical key.
+    """
+    withholding = Withholding(backend, conf)
+    addresses = [_address(backend, key, withholding) for key in request.keys]
     wanted = [address for address in addresses if isinstance(address, str)]
     view = _View(backend, request, pace)
     with closing(backend.store()) as store:
         found = _guarded(store.read(wanted, pace), len(wanted)) if wanted else iter(())
-        raw = (next(found) if isinstance(address, str) else address for address in addresses)
-        return tuple(view.until_spent(raw))
+        return tuple(view.until_spent(_in_order(addresses, found)))
 
 
 class _View:
@@ -93,9 +98,20 @@ class _View:
         return found.digest, None, found.kind
 
 
-def _address(backend: Backend, key: Key, conf: Conf) -> str | Failed:
+def _in_order(
+    addresses: Iterable[str | Failed], found: Iterator[RawReading]
+) -> Iterator[RawReading]:
+    """Put what is found among what must not be read; ends where the store does."""
+    for address in addresses:
+        raw = next(found, None) if isinstance(address, str) else address
+        if raw is None:
+            return
+        yield raw
+
+
+def _address(backend: Backend, key: Key, withholding: Withholding) -> str | Failed:
     """Turn a key into what the store calls it, or say why it must not be read."""
-    if conf.withholds(key):
+    if withholding.hides(key):
         return _WITHHELD
     if key.naming != "logical":
         return key.name
@@ -103,7 +119,7 @@ def _address(backend: Backend, key: Key, conf: Conf) -> str | Failed:
         stored = backend.stored_key(key.name)
     except (ValueError, ImproperlyConfigured) as exc:
         return Failed(reason="error", detail=f"the backend refuses this key: {exc}"[:200])
-    return _WITHHELD if conf.withheld.match(stored) else stored
+    return _WITHHELD if withholding.hides(key, stored) else stored
 
 
 def _guarded(found: Iterator[RawReading], count: int) -> Iterator[RawReading]:

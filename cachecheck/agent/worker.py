@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _PROC = Path("/proc")
 _START_TIME_FIELD = 19  # of /proc/<pid>/stat, counted after the command's closing parenthesis
 _PARENT_FIELD = 1
+_MAX_AGE_SECONDS = 10 * 365 * 86_400.0  # a clock that says more is not the kernel's
 _drawing = Lock()
 # multiprocessing gives each child other numbers on an otherwise equal command line
 _HANDLES = re.compile(rb"\b(tracker_fd|pipe_handle|parent_pid)=\d+")
@@ -77,11 +78,13 @@ def _host() -> tuple[str, str]:
 
 
 def _age_seconds(pid: int) -> float:
+    """Say how old a process is, by the clock that ``/proc`` counts its start on; 0: not known."""
     stat = _stat(pid)
-    if stat is None:
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    if stat is None or clock is None:
         return 0.0
-    uptime = float(_read("uptime").split()[0])
-    return max(0.0, uptime - int(stat[_START_TIME_FIELD]) / os.sysconf("SC_CLK_TCK"))
+    age = time.clock_gettime(clock) - int(stat[_START_TIME_FIELD]) / os.sysconf("SC_CLK_TCK")
+    return age if 0.0 <= age <= _MAX_AGE_SECONDS else 0.0
 
 
 def _parent(ppid: int) -> str:
@@ -119,9 +122,10 @@ def _command_line(pid: int) -> bytes | None:
 
 def _stat(pid: int) -> list[str] | None:
     try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
         return None
+    return fields if len(fields) > _START_TIME_FIELD else None
 
 
 def _read(name: str) -> str:

@@ -191,8 +191,8 @@ _WORST_FIRST = ("diverging", "flapping", "unread", "agreeing")
 
 
 def _fate(judgement: Judgement) -> str | None:
-    """None: the key was not to be compared."""
-    if judgement == "kept":
+    """None: the key was not to be compared, or was gone before it could be."""
+    if judgement in {"kept", "closed"}:
         return None
     code = CODES.get(judgement)
     if code in _DIVERGING:

@@ -195,7 +195,7 @@ def _values(groups: Sequence[Group]) -> str:
 def _presence(groups: Sequence[Group]) -> str:
     present = sum(len(group.views) for group in groups if group.state == "present")
     missing = sum(len(group.views) for group in groups if group.state in {"missing", "expired"})
-    return f"present on {present} views, missing on {missing}"
+    return f"present on {present} view{'s' * (present != 1)}, missing on {missing}"
 
 
 def _expiries(groups: Sequence[Group]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cachecheck.agent import conf
+from cachecheck.agent import checks, conf
 from cachecheck.model import Key
 from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_KEYS
 
@@ -249,3 +252,52 @@ def test_empty_list_withholds_nothing() -> None:
 
 def test_list_that_cannot_be_used_withholds_everything() -> None:
     assert load(WITHHOLD="user:*").withholds(Key(name="anything"))
+
+
+# --- whatever it holds ----------------------------------------------------------------------
+
+PLAIN = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.just(10**400)
+)
+KEYS = st.one_of(st.text(), st.integers(), st.none(), st.sampled_from(["default", "a"]))
+VALUES = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner), st.tuples(inner, inner), st.dictionaries(KEYS, inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+SCOPES = st.dictionaries(KEYS, st.sampled_from(["worker", "none"]))
+
+
+@given(
+    st.one_of(
+        VALUES, st.dictionaries(st.one_of(KEYS, st.sampled_from(sorted(conf.KNOWN))), VALUES)
+    ),
+    SCOPES,
+)
+def test_no_value_raises(held: Any, scopes: dict[Any, str]) -> None:
+    for chosen in (held, {"SCOPES": scopes}):
+        with override_settings(CACHECHECK=chosen):
+            found = conf.load()
+            checks.check_settings()
+        assert repr(found.problems)
+
+
+@pytest.mark.parametrize("setting", sorted(conf.MOST))
+def test_numbers_have_a_most(setting: str) -> None:
+    assert problems(**{setting: conf.MOST[setting]}) == []
+    for value in (conf.MOST[setting] + 1, 10**400):
+        (problem,) = load(**{setting: value}).problems
+        assert problem.setting == setting
+        assert f"at most {conf.MOST[setting]:,}" in problem.message
+
+
+@pytest.mark.parametrize("setting", ["RELEASE", "APPLICATION"])
+def test_text_that_cannot_be_sent_is_a_problem(setting: str) -> None:
+    assert problems(**{setting: "\udc80"}) == [setting]
+
+
+def test_the_bounds_are_told() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/settings.md").read_text("utf-8")
+    assert not [most for most in conf.MOST.values() if f"{most:,}" not in page]

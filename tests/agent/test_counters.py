@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cachecheck.agent import counters
+from cachecheck.agent.counting import counting_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,27 @@ class Recording(LocMemCache):
 
     def get_or_set(self, key: Any, default: Any, timeout: Any = 60, version: Any = None) -> Any:
         return super().get_or_set(key, default, timeout, version)
+
+
+class Pairs(LocMemCache):
+    """Gives the default inside of something else where it is asked to, as diskcache does."""
+
+    def get(
+        self, key: Any, default: Any = None, version: Any = None, *, expire_time: bool = False
+    ) -> Any:
+        found = super().get(key, default, version)
+        return (found, None) if expire_time else found
+
+
+class Unknown(BaseCache):
+    """A backend of another library."""
+
+    def __init__(self, _location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
+        del key, version
+        return (default, type(default))
 
 
 class Picky(LocMemCache):
@@ -288,6 +310,22 @@ def test_a_class_that_cannot_be_counted_works_on_and_has_no_counts() -> None:
         caches["picky"].set("a", 1)
         assert caches["picky"].get("a") == 1
     assert counters.snapshot("picky") is None
+
+
+def test_a_call_with_more_than_django_has_is_handed_on_and_not_counted() -> None:
+    make = counting_methods(Pairs)["get"]
+    cache = Pairs(uuid.uuid4().hex, {})
+    assert make(cache, "none", expire_time=True) == (None, None)
+    assert make(cache, "none", "default", expire_time=True) == ("default", None)
+
+
+def test_a_backend_of_another_library_is_left_alone() -> None:
+    alias = uuid.uuid4().hex
+    with override_settings(CACHES={alias: {"BACKEND": f"{__name__}.Unknown"}}):
+        cache = caches[alias]
+    assert type(cache) is Unknown
+    assert cache.get("none") == (None, type(None))
+    assert counters.snapshot(alias) is None
 
 
 def test_counts_are_exact_under_threads() -> None:

@@ -68,7 +68,7 @@ def test_what_cannot_be_done_with_a_cache_is_said_with_the_reason() -> None:
         ({"SECRET": SECRET, "ENABLED": False}, "shut: switched off by ENABLED"),
         (
             {"SECRET": SECRET, "MAX_KEYS": 0},
-            "shut: CACHECHECK['MAX_KEYS'] must be a positive whole number",
+            "shut: CACHECHECK['MAX_KEYS'] must be a positive whole number, at most 100,000",
         ),
     ],
 )

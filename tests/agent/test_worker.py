@@ -96,3 +96,30 @@ def test_numbers_that_multiprocessing_gives_its_children_make_no_difference() ->
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.split() == ["2", "2"]
+
+
+def age() -> float:
+    return worker._age_seconds(os.getpid())  # noqa: SLF001  started_at is kept for a process
+
+
+def test_proc_with_processes_alone_tells_the_start_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = age()
+    folder = tmp_path / str(os.getpid())
+    folder.mkdir()
+    (folder / "stat").write_bytes(Path("/proc/self/stat").read_bytes())
+    monkeypatch.setattr(worker, "_PROC", tmp_path)
+    assert abs(age() - expected) < 1.0
+    (folder / "stat").write_text("1 (cut short) S")
+    assert age() == 0.0
+
+
+def test_without_a_clock_to_go_by_the_age_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    assert age() == 0.0
+
+
+def test_clock_that_is_not_the_kernels_is_not_gone_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "clock_gettime", lambda _clock: 1.7e9)
+    assert age() == 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cachecheck import wire
-from cachecheck.agent import budget, nonces
+from cachecheck.agent import answers, budget, nonces
 from cachecheck.agent.backends import filebased, inflate, locmem
 from cachecheck.coordinator import ask, client, describe, fleet, options, probing, sample, witness
 from cachecheck.inert import Limits
@@ -30,6 +30,7 @@ IN_CODE = {
     "age of a request, either way": MAX_AGE_SECONDS,
     "one slice of that work, followed by a sleep as long": budget.SLICE_SECONDS * 1000,
     "wall time of one probe, in multiples of its budget": budget.WALL_FACTOR,
+    "readings at once in one worker": answers.READS_AT_ONCE,
     "nonces remembered by one worker": nonces.CAPACITY,
     "each header of a signature": fields.MAX_FIELD_CHARS,
     "a value that is read, stored or decompressed": inflate.MAX_INFLATED_BYTES,

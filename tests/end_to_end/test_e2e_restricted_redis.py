@@ -92,9 +92,10 @@ def test_what_no_cache_wrote_under_our_prefix_is_not_compared(
         administrator.delete(f"{PREFIX}:1:jobs")
     assert sampled.exit_code == 0
     assert sampled.cache()["agreement"]["agreeing"] == len(KEYS)
-    assert any("1 keys were not compared" in note for note in sampled.cache()["coverage"]["notes"])
+    assert any("1 key left out" in note for note in sampled.cache()["coverage"]["notes"])
     assert named.exit_code == 3
     assert named.codes == []
+    assert named.cache()["agreement"]["unread"] == 1
     assert "jobs" in named.report["undecided"][0]
 
 

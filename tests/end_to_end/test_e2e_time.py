@@ -283,4 +283,4 @@ def test_lag_that_heals_while_it_settles_is_only_a_note(
     assert checked.exit_code == 0
     assert checked.report["run"]["duration_seconds"] < 10
     (note,) = (note for note in checked.cache()["coverage"]["notes"] if "agreed within" in note)
-    assert note.startswith("1 keys differed at first and agreed within")
+    assert note.startswith("1 key differed at first and agreed within")

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+
+from cachecheck.rules.backend import check
 from observed import (
     cache,
     codes,
@@ -16,8 +18,6 @@ from observed import (
     web,
     worker,
 )
-
-from cachecheck.rules.backend import check
 
 if TYPE_CHECKING:
     from cachecheck.model import CacheDescription, Scope

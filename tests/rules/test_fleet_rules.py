@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from observed import VERSIONS, cache, codes, fleet, grouped, healthy, node, web, worker
 
 from cachecheck.rules import fleet as rules
 from cachecheck.rules.observations import Clock
+from observed import VERSIONS, cache, codes, fleet, grouped, healthy, node, web, worker
 
 if TYPE_CHECKING:
     from cachecheck.rules.observations import Findings, ObservedNode

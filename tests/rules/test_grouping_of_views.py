@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from observed import fleet, healthy, node, web, worker
 
 from cachecheck.rules import grouping
+from observed import fleet, healthy, node, web, worker
 
 VALUES = st.dictionaries(st.text(min_size=1, max_size=3), st.sampled_from("abcd"), min_size=1)
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from observed import cache, fleet, grouped, healthy, unseen_cache, web
 
 from cachecheck.rules.hit_ratio import check
+from observed import cache, fleet, grouped, healthy, unseen_cache, web
 
 ON = cache(is_counting=True)
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cachecheck.rules.namespace import check
 from observed import (
     PROBE_KEY,
     cache,
@@ -18,8 +20,6 @@ from observed import (
     worker,
 )
 from observed import node as make_node
-
-from cachecheck.rules.namespace import check
 
 if TYPE_CHECKING:
     from cachecheck.rules.observations import ObservedNode

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from observed import HOUR, cache, fleet, namespace, web
 
 from cachecheck.rules import fleet as fleet_rules
 from cachecheck.rules import namespace as namespace_rules
@@ -12,6 +11,7 @@ from cachecheck.rules.catalogue import finding
 from cachecheck.rules.grouping import group_by
 from cachecheck.rules.observations import Clock
 from cachecheck.rules.rollout import explain
+from observed import HOUR, cache, fleet, namespace, web
 
 if TYPE_CHECKING:
     from cachecheck.model import Finding

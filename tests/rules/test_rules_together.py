@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
-from observed import cache, fleet, namespace, node, store_map, worker
 
 from cachecheck.model import CacheDescription
 from cachecheck.rules import backend, hit_ratio, rollout, ttl
 from cachecheck.rules import fleet as fleet_rules
 from cachecheck.rules import namespace as namespace_rules
 from cachecheck.rules.selection import ordered
+from observed import cache, fleet, namespace, node, store_map, worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

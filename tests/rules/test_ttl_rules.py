@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from observed import cache, fleet, grouped, healthy, unseen_cache, web
 
 from cachecheck.rules.ttl import check
+from observed import cache, fleet, grouped, healthy, unseen_cache, web
 
 
 def test_equal_timeouts_are_silent() -> None:
