@@ -1,0 +1,84 @@
+"""Backends and stores: B001 to B010."""
+
+from __future__ import annotations
+
+from cachecheck.rules.catalogue.kind import Kind
+
+KINDS = (
+    Kind(
+        code="B001",
+        name="process-local-cache",
+        severity="error",
+        meaning="LocMemCache lives inside each process. What one worker stores, deletes or counts "
+        "is invisible to every other.",
+        detection="The alias is LocMemCache and the application has more than one process, "
+        "counting workers that are expected but were not heard.",
+        not_confused_with="A fleet of one single process; an alias declared as `worker`.",
+        remedy="Use a shared backend for the alias in CACHES (Redis, Memcached or the database). "
+        "If a private cache is what you want, say so: CACHECHECK = {'SCOPES': {ALIAS: 'worker'}}.",
+    ),
+    Kind(
+        code="B002",
+        name="backend-drift",
+        severity="error",
+        meaning="One alias uses different cache backends on different workers, so they share "
+        "nothing.",
+        detection="The kind of backend differs within one application; for backends that are not "
+        "recognised, their class.",
+        not_confused_with="A subclass of the same backend; two applications that merely use the "
+        "same alias.",
+        remedy="Set the same BACKEND for this alias in CACHES everywhere; look for settings that "
+        "depend on an environment variable which is missing on the outliers (`manage.py "
+        "cachecheck` shows what a process really uses).",
+    ),
+    Kind(
+        code="B003",
+        name="store-split",
+        severity="error",
+        meaning="One alias leads to different stores: what is written on one side is not there on "
+        "the other, and a deletion on one side leaves a stale copy on the other.",
+        detection="The identities of the stores differed in two looks and keys read through both "
+        "sides disagreed.",
+        not_confused_with="One store under several addresses; a primary and its replica; an alias "
+        "declared as `host`, where each node has its own; stores whose identity cannot be seen, "
+        "which is undecided.",
+        remedy="Set the same LOCATION for this alias in CACHES everywhere, with a name that means "
+        "the same server on all nodes (not localhost). If each node is meant to have its own: "
+        "CACHECHECK = {'SCOPES': {ALIAS: 'host'}}.",
+    ),
+    Kind(
+        code="B007",
+        name="no-cache",
+        severity="warning",
+        meaning="DummyCache stores nothing: every lookup is a miss, and locks and counters kept in "
+        "this alias do not work.",
+        detection="The alias is DummyCache on every worker of an application.",
+        not_confused_with="An alias declared as `none`; DummyCache on some workers only, which is "
+        "B002.",
+        remedy="Set a real BACKEND for the alias in CACHES; development settings may have reached "
+        "production. If it is meant: CACHECHECK = {'SCOPES': {ALIAS: 'none'}}.",
+    ),
+    Kind(
+        code="B009",
+        name="alias-missing",
+        severity="error",
+        meaning="Code that uses this alias fails on the workers that lack it.",
+        detection="Some workers of an application have the alias and others do not show it.",
+        not_confused_with="Two applications with different aliases.",
+        remedy="Define the alias in CACHES on every node. If it is defined there, it may be left "
+        "out of CACHECHECK['CACHES'], which lists the aliases that may be probed.",
+    ),
+    Kind(
+        code="B010",
+        name="codec-drift",
+        severity="error",
+        meaning="Workers turn values into bytes in different ways, so one may not be able to read "
+        "what another wrote.",
+        detection="Serializer, compressor or their options differ between workers of one "
+        "application with the same kind of backend.",
+        not_confused_with="Different backends (B002); LocMemCache, whose bytes nobody else reads.",
+        remedy="Set the same OPTIONS (SERIALIZER, COMPRESSOR and their options) for this alias in "
+        "CACHES everywhere. To change a codec without downtime, change KEY_PREFIX or VERSION in "
+        "the same release.",
+    ),
+)

@@ -1,0 +1,57 @@
+"""Values: V001 to V005."""
+
+from __future__ import annotations
+
+from cachecheck.rules.catalogue.kind import Kind
+
+KINDS = (
+    Kind(
+        code="V001",
+        name="value-divergence",
+        severity="error",
+        meaning="One key has different values on different views, and it stays so: users see one "
+        "or the other depending on the worker that serves them.",
+        detection="Structural digests differ and went on differing through the settle time. Where "
+        "the bytes differ and the structure cannot be told, it is a warning.",
+        not_confused_with="Equal values in different bytes (V003); a key in use (V005); a write in "
+        "flight.",
+        remedy="If B001, B002, B003 or a namespace finding is reported for this cache, mend that "
+        "first. Then delete the key on every node, and look for code that writes it without "
+        "invalidating the other copies.",
+    ),
+    Kind(
+        code="V002",
+        name="missing-entry",
+        severity="error",
+        meaning="A key is present on some views and stays missing on others.",
+        detection="Repeated readings agreed on who has the entry; it neither expired nor was "
+        "evicted in the meantime.",
+        not_confused_with="A reading that failed, which is never a miss; a key in use (V005); "
+        "stores that fill at their own time, whose sampled keys are summed up in one line.",
+        remedy="Check for B003 and the namespace findings on this cache first. Where each node has "
+        "its own store, declare it in CACHECHECK['SCOPES']; otherwise look for evictions, for "
+        "writes that fail in silence, and for values over the server's item size.",
+    ),
+    Kind(
+        code="V003",
+        name="encoding-drift",
+        severity="info",
+        meaning="The stored bytes differ, the value in them is the same.",
+        detection="The digests of the bytes differ while the structural digests agree.",
+        not_confused_with="Different values (V001).",
+        remedy="Nothing needs to be done: sets, dicts and pickle versions are often written in "
+        "different bytes. If F005 or B010 is reported too, mend those.",
+    ),
+    Kind(
+        code="V005",
+        name="flapping",
+        severity="info",
+        meaning="The key was being written all the time, so looking cannot tell whether its copies "
+        "agree.",
+        detection="Its digest changed on every view between the looks.",
+        not_confused_with="A view that stood still and never agreed with the others, which is "
+        "V001.",
+        remedy="Check again at a quieter hour, or with a longer --settle. If the key is never "
+        "quiet, look for workers that overwrite each other's values.",
+    ),
+)
