@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from cachecheck.coordinator.fleet import Node, Transport, demand_distinct, parse_node
 from cachecheck.errors import ConfigError, UsageError
 from cachecheck.model import Value
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
@@ -66,6 +64,9 @@ class DefaultsTable(Value, frozen=True, kw_only=True):
     require_coverage: float | None = None
 
 
+_Table = TypeVar("_Table", NodeTable, FleetTable)
+
+
 class Config(Value, frozen=True, kw_only=True):
     """A whole configuration file; ``redact`` lists key patterns that reports show as digests."""
 
@@ -75,13 +76,37 @@ class Config(Value, frozen=True, kw_only=True):
 
 
 def load(path: Path) -> Config:
-    """Read a configuration; raises ``ConfigError`` with file and line."""
+    """Read a configuration; raises ``ConfigError`` with file and line.
+
+    Files that it names are looked for beside it, unless their paths are absolute.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         reason = getattr(exc, "strerror", None) or "is not UTF-8 text"
         raise ConfigError(f"cannot be read: {reason}", path=str(path)) from exc
-    return parse(text, str(path))
+    return _anchored(parse(text, str(path)), path.parent)
+
+
+def _anchored(config: Config, folder: Path) -> Config:
+    fleets = {
+        name: _beside(folder, fleet, nodes=tuple(_anchored_node(folder, n) for n in fleet.nodes))
+        for name, fleet in config.fleets.items()
+    }
+    return msgspec.structs.replace(config, fleets=fleets)
+
+
+def _anchored_node(folder: Path, node: str | NodeTable) -> str | NodeTable:
+    return node if isinstance(node, str) else _beside(folder, node)
+
+
+def _beside(folder: Path, table: _Table, **changed: Any) -> _Table:
+    files = {
+        name: str(folder / Path(named).expanduser())
+        for name in ("secret_file", "ca_file", "client_cert")
+        if (named := getattr(table, name)) is not None
+    }
+    return msgspec.structs.replace(table, **files, **changed)
 
 
 def parse(text: str, path: str) -> Config:

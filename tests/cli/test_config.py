@@ -101,13 +101,22 @@ def test_node_has_what_its_fleet_says_unless_it_says_otherwise(
     assert dict(second.transport.headers) == {"x-forwarded-proto": "https", "x-which": "fleet"}
 
 
-def test_command_line_wins_over_node_and_fleet(config: configuration.Config) -> None:
+def test_files_are_looked_for_beside_the_configuration_that_names_them(
+    config: configuration.Config, tmp_path: Path
+) -> None:
+    """From cron the current folder is another one."""
+    assert config.fleets["shop"].secret_file == str(tmp_path / "shop-secret")
+
+
+def test_command_line_wins_over_node_and_fleet(
+    config: configuration.Config, tmp_path: Path
+) -> None:
     given = Transport(host_header="given.example", headers=(("X-Which", "given"),))
     ((_, secret_file), *_) = configuration.nodes_of(config.fleets["other"], given)
     ((node, _),) = configuration.nodes_of(config.fleets["other"], given)
     assert node.transport.host_header == "given.example"
     assert dict(node.transport.headers) == {"x-which": "given"}
-    assert secret_file == "own-secret"
+    assert secret_file == str(tmp_path / "own-secret")
 
 
 def test_headers_that_differ_in_case_alone_are_one(config: configuration.Config) -> None:

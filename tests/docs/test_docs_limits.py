@@ -9,6 +9,7 @@ import pytest
 
 from cachecheck import wire
 from cachecheck.agent import answers, budget, nonces
+from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
 from cachecheck.coordinator import ask, client, describe, fleet, options, probing, sample, witness
 from cachecheck.inert import Limits
@@ -40,6 +41,12 @@ IN_CODE = {
     "depth of a pickle": Limits().max_depth,
     "operations of a pickle": Limits().max_operations,
     "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
+    "parsing one dump of memcached, processor time": dump.MAX_PARSING_SECONDS,
+    "asking the stores of all caches who they are": agent_describe.MAX_SECONDS,
+    "probes at once at one node": client.PER_NODE,
+    "a description of one worker": wire.MAX_DESCRIPTION_BYTES,
+    "share of the time that is left for one look at all nodes": probing.SHARE_OF_REMAINING * 100,
+    "how many times as long as half of the nodes the others may take": probing.LATE_FACTOR,
     "nodes of one run": fleet.MAX_NODES,
     "the whole run": _RUN.deadline,
     "one probe": _RUN.timeout,
