@@ -25,7 +25,7 @@ check: .venv/.dev servers matrix ## do all that CI does
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
-	tests/matrix test "$(MATRIX)" -n $(JOBS) $(MATRIX_TESTS)
+	tests/matrix test "$(MATRIX)" -n $(JOBS) --dist loadfile $(MATRIX_TESTS)
 
 bench: .venv/.dev servers ## measure; tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks -q -s \

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
-from cachecheck.model import Missing, Reading
+from cachecheck import wire
+from cachecheck.coordinator import describe, probing
+from cachecheck.model import Key, Missing, Reading
+from cachecheck.survey import SampledKey, Summary
 from simulated import SimulatedNode, check, present
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cachecheck.model import Report
 
 KEYS = tuple(f"k{number}" for number in range(30))
@@ -108,3 +115,90 @@ def test_a_node_born_before_time_fails_alone(
         "c": "failed",
     }
     assert codes(report)["V001"] == 2
+
+
+def test_a_node_that_makes_workers_up_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(describe, "MAX_WORKERS", 20)
+    report = check([*honest(), Multiplying("c", {})], monkeypatch, keys=KEYS[:2])
+    assert {node.name: node.state for node in report.nodes}["c"] == "failed"
+    assert codes(report)["V001"] == 2
+
+
+class Multiplying(SimulatedNode):
+    """A node of which every answer comes from another worker, of ever more."""
+
+    async def answer(self, request: wire.AnyRequest) -> wire.Message:
+        self.reads += 1
+        self._worker = msgspec.structs.replace(self._worker, id=f"c:{self.reads}", pid=self.reads)
+        said = await super().answer(request)
+        if isinstance(said, wire.Described):
+            return msgspec.structs.replace(said, workers_expected=10**6)
+        return said
+
+
+class Surveyed(SimulatedNode):
+    """A node whose surveys are what a test wants."""
+
+    def __init__(self, name: str, page: Callable[[wire.Survey, dict[str, Any]], Any]) -> None:
+        super().__init__(name, {})
+        self._page = page
+
+    async def answer(self, request: wire.AnyRequest) -> wire.Message:
+        if isinstance(request, wire.Survey):
+            now = time.time()
+            said = {"worker": self._worker, "received_at": now, "sent_at": now}
+            answer: wire.Message = self._page(request, said)
+            return answer
+        return await super().answer(request)
+
+
+def test_a_survey_without_end_ends_within_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(_request: wire.Survey, said: dict[str, Any]) -> wire.Surveyed:
+        return wire.Surveyed(**said, summary=Summary(), cursor="more")
+
+    report = check([Surveyed("a", endless)], monkeypatch, deadline=2.0)
+    assert report.verdict == "undecided"
+    assert any("took too long" in sentence for sentence in report.undecided)
+
+
+def test_a_sample_with_forged_digests_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forged(_request: wire.Survey, said: dict[str, Any]) -> wire.Surveyed:
+        sampled = SampledKey(digest="0" * 32, key=Key(name="k"))
+        summary = Summary(scanned=1, entries=1, sample=(sampled,))
+        return wire.Surveyed(**said, summary=summary, cursor=None)
+
+    report = check([Surveyed("a", forged)], monkeypatch)
+    assert report.verdict == "undecided"
+    assert any("digests" in sentence for sentence in report.undecided)
+
+
+def test_a_survey_that_is_refused_is_undecided_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_request: wire.Survey, said: dict[str, Any]) -> wire.Refused:
+        return wire.Refused(
+            reason="not-allowed", detail="no listing here", clock=1.0, worker=said["worker"]
+        )
+
+    report = check([Surveyed("a", refused)], monkeypatch)
+    assert report.verdict == "undecided"
+    assert any("no listing here" in sentence for sentence in report.undecided)
+
+
+def test_the_rate_spreads_keys_over_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(probing.asyncio, "sleep", sleep)
+    monkeypatch.setattr(probing.time, "monotonic", lambda: 100.0)
+
+    async def take() -> None:
+        rate = probing.Rate(50.0)
+        for _ in range(3):
+            await rate.take(100)
+        await probing.Rate(None).take(10**9)
+
+    asyncio.run(take())
+    assert slept == [0.0, 2.0, 4.0]
