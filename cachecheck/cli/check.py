@@ -102,9 +102,9 @@ def check(  # noqa: PLR0913  one argument for each option
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
 
     report = report_of(observed, setup.options, known)
-    output.save(report, files)
     if not (quiet and report.verdict == "consistent"):
         output.show(report, format_, is_verbose=verbose)
+    output.save(report, files)
     raise typer.Exit(0 if exit_zero else output.EXIT_CODES[report.verdict])
 
 

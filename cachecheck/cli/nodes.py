@@ -45,7 +45,7 @@ def nodes(  # noqa: PLR0913  one argument for each option
         transport=transport_of(host_header, header, ca_file, client_cert),
     )
     given = {"caches": cache, "timeout": timeout, "deadline": deadline, "concurrency": concurrency}
-    setup = set_up(who, {**given, "sample": 0, "keys": None, "select": ("F",)})
+    setup = set_up(who, {**given, "sample": 0, "keys": None, "settle": 0.0, "select": ("F",)})
     observed = run(setup, shows_progress=not no_progress, reads="witnesses")
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
     from cachecheck.reporting import json, roster  # noqa: PLC0415

@@ -28,13 +28,15 @@ def demand_writable(files: Sequence[Path] | None) -> tuple[Path, ...]:
             raise UsageError(f"--save {file}: the suffix must be {' or '.join(_SUFFIXES)}")
         if not file.absolute().parent.is_dir():
             raise UsageError(f"--save {file}: there is no such folder")
+        if not os.access(file.absolute().parent, os.W_OK):
+            raise UsageError(f"--save {file}: this user may not write into that folder")
         if file.is_dir():
             raise UsageError(f"--save {file}: is a folder, name a file")
     return tuple(files or ())
 
 
 def save(report: Report, files: Sequence[Path]) -> None:
-    """Write the report to each file, whole or not at all."""
+    """Write the report to each file, whole or not at all; a failure does not hide the verdict."""
     from cachecheck.reporting import json  # noqa: PLC0415  --help stays quick
 
     for file in files:
@@ -44,7 +46,7 @@ def save(report: Report, files: Sequence[Path]) -> None:
             beside.replace(file)
         except OSError as exc:
             beside.unlink(missing_ok=True)
-            raise UsageError(f"cannot save the report to {file}: {exc.strerror}") from exc
+            sys.stderr.write(f"cachecheck: the report is not saved to {file}: {exc.strerror}\n")
 
 
 def show(report: Report, format_: str, *, is_verbose: bool) -> None:

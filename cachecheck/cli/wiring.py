@@ -101,9 +101,15 @@ def load_baseline(path: Path | None) -> Report | None:
     if path is None:
         return None
     try:
-        return parse(_read(path, "the baseline"))
+        baseline = parse(_read(path, "the baseline"))
     except UsageError as exc:
         raise UsageError(f"{path} cannot be the baseline: {exc}") from exc
+    if baseline.findings_left_out:
+        raise UsageError(
+            f"{path} cannot be the baseline: it leaves findings out; save one with a larger "
+            "--max-findings"
+        )
+    return baseline
 
 
 def _headers(word: str) -> Iterable[tuple[str, str]]:

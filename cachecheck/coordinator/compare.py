@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from cachecheck.model import Failed, Present, Value
+from cachecheck.model import Expired, Failed, Missing, Present, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,14 @@ def differences(readings: Sequence[Reading], tolerance: Tolerance) -> tuple[Diff
     found.extend(_value_differences(present))
     found.extend(_expiry_differences(lasting, tolerance))
     return tuple(found)
+
+
+def is_going(readings: Sequence[Reading], tolerance: Tolerance) -> bool:
+    """Whether the entry is about to expire wherever it is, so that a miss elsewhere is none."""
+    present = [reading for reading in readings if isinstance(reading, Present)]
+    is_missing = any(isinstance(reading, Missing | Expired) for reading in readings)
+    is_expiring = bool(present) and all(_is_expiring(one, tolerance) for one in present)
+    return is_missing and is_expiring
 
 
 def is_kept(readings: Sequence[Reading]) -> bool:

@@ -13,6 +13,7 @@ from cachecheck.coordinator.compare import (
     Difference,
     Tolerance,
     differences,
+    is_going,
     is_kept,
     value_marks,
 )
@@ -69,6 +70,8 @@ def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance)
         return "open"
     seen = _readable(looks)
     found = differences(seen[-1].readings, tolerance)
+    if not found and is_going(looks[-1].readings, tolerance):
+        return "closed"
     if not found:
         return "kept" if is_kept(looks[-1].readings) else "unread"
     moved = tuple(_has_moved(seen, view) for view in range(len(seen[0].readings)))
@@ -81,7 +84,9 @@ def judge(looks: Sequence[Look], *, settle_seconds: float, tolerance: Tolerance)
 
 def _agrees(look: Look, tolerance: Tolerance) -> bool:
     is_whole = not any(isinstance(reading, Failed) for reading in look.readings)
-    return is_whole and not differences(look.readings, tolerance)
+    if not is_whole or is_going(look.readings, tolerance):
+        return False
+    return not differences(look.readings, tolerance)
 
 
 def _readable(looks: Sequence[Look]) -> tuple[Look, ...]:
@@ -111,9 +116,17 @@ def _moving(looks: Sequence[Look], moved: Sequence[bool]) -> Judgement:
     if not pairs:
         return "flapping"
     stopped = [pair for pair in pairs if not _ever_agreed(looks, *pair)]
-    if any(_values(looks, mover) > 1 for _, mover in stopped):
+    if any(_is_alive(looks, mover) for _, mover in stopped):
         return "divergent"
     return "closed"
+
+
+def _is_alive(looks: Sequence[Look], mover: int) -> bool:
+    """Whether a view that moved holds values of its own, and did not merely lose or gain one."""
+    is_there = [isinstance(look.readings[mover], Present) for look in looks]
+    went = next((at for at in range(1, len(looks)) if is_there[at - 1] > is_there[at]), None)
+    came_back = went is not None and any(is_there[went:])
+    return came_back or _values(looks, mover) > 1
 
 
 def _ever_agreed(looks: Sequence[Look], still: int, mover: int) -> bool:

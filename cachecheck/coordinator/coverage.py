@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from cachecheck.model import Value
+from cachecheck.model import Failed, Value
 from cachecheck.rules.grouping import is_seen
 
 if TYPE_CHECKING:
@@ -13,10 +14,12 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.options import Options
     from cachecheck.coordinator.run import Observed
+    from cachecheck.coordinator.suspects import Examination
     from cachecheck.model import Key
     from cachecheck.rules.observations import Findings
 
 _NAMES_SHOWN = 3
+_DIVIDING = frozenset({"N001", "N002", "N003", "B002", "B010"})
 
 
 class Coverage(Value, frozen=True, kw_only=True):
@@ -27,19 +30,30 @@ class Coverage(Value, frozen=True, kw_only=True):
 
 
 def cover(
-    observed: Observed, found: Findings, options: Options, show: Callable[[Key], str]
+    observed: Observed,
+    found: Findings,
+    wanted: Findings,
+    options: Options,
+    show: Callable[[Key], str],
 ) -> Coverage:
     """Say what was not seen of the fleet, its workers, its stores and their keys.
 
-    ``found`` are all findings, selected or not: those about coverage are repeated here.
+    ``found`` are all findings: those about coverage are repeated here. ``wanted`` are the selected
+    ones: what is hidden does not say why entries were not compared.
     """
     undecided = (
         *_time(observed),
         *_nodes(observed, options.require_coverage),
+        *_named(observed, options),
+        *_cohorts(observed, wanted),
         *_workers(found),
         *_backends(observed),
         *_stores(observed),
-        *(line for entries in observed.entries for line in _keys(entries, options, show)),
+        *(
+            line
+            for entries in observed.entries
+            for line in (*_lost(entries, observed), *_keys(entries, options, show))
+        ),
     )
     return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=_notes(observed))
 
@@ -52,10 +66,30 @@ def _time(observed: Observed) -> Iterator[str]:
 def _nodes(observed: Observed, require_percent: float) -> Iterator[str]:
     nodes = observed.fleet.nodes
     silent = [node for node in nodes if node.state != "answered"]
-    if 100 * (len(nodes) - len(silent)) >= require_percent * len(nodes):
+    is_enough = 100 * (len(nodes) - len(silent)) >= require_percent * len(nodes)
+    if is_enough and len(silent) < len(nodes):
         return
     names = _some([node.name for node in silent])
     yield f"{names} gave no answer that could be used, so none of its caches was compared"
+
+
+def _named(observed: Observed, options: Options) -> Iterator[str]:
+    has_answer = any(node.state == "answered" for node in observed.fleet.nodes)
+    is_asked = options.keys and has_answer and observed.reads_entries
+    if is_asked and not any(one.named.keys for one in observed.entries):
+        yield "no cache was there in which the named keys could be compared"
+
+
+def _cohorts(observed: Observed, wanted: Findings) -> Iterator[str]:
+    """Entries are compared within cohorts; a finding says why there are several, if it is shown."""
+    cohorts = Counter((one.cohort.cache, one.cohort.application) for one in observed.entries)
+    told = {(one.cache, one.subject) for one in wanted if one.code in _DIVIDING}
+    for (cache, application), count in cohorts.items():
+        if count > 1 and (cache, application) not in told:
+            yield (
+                f"{cache}: its entries were compared within {count} groups of views only, which "
+                "differ in namespace, backend or codec"
+            )
 
 
 def _workers(found: Findings) -> Iterator[str]:
@@ -76,14 +110,27 @@ def _backends(observed: Observed) -> Iterator[str]:
 
 
 def _stores(observed: Observed) -> Iterator[str]:
-    declared = {
-        cache.alias: cache.declared_scope
-        for worker in observed.fleet.workers
-        for cache in worker.caches
-    }
     for stores in observed.stores:
-        if stores.undecided and declared.get(stores.cache) not in {"worker", "host", "none"}:
+        declared = {
+            cache.declared_scope
+            for worker in observed.fleet.workers
+            for cache in worker.caches
+            if (worker.application, cache.alias) == (stores.application, stores.cache)
+        }
+        if stores.undecided and not declared <= {"worker", "host", "none"}:
             yield f"{stores.cache}: {stores.undecided}"
+
+
+def _lost(entries: Entries, observed: Observed) -> Iterator[str]:
+    """Name the views that were lost; a worker that was restarted is F007, and closed with that."""
+    restarted = {label for node in observed.fleet.nodes for label in node.restarted}
+    lost = sorted({view.worker for view in entries.lost} - restarted)
+    if lost:
+        why = "; ".join(entries.losses[:2])
+        yield (
+            f"{entries.cohort.cache} was not compared on {_some(lost)}, lost after it had "
+            f"answered: {why}"
+        )
 
 
 def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Iterator[str]:
@@ -95,26 +142,45 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
         reasons = entries.cohort.views[0].cache.capabilities.reasons
         because = f" ({'; '.join(reasons[:2])})" if reasons else ""
         yield f"the keys of {cache} cannot be listed{because}: name keys with --key"
-    if entries.lost:
-        lost = _some(sorted({view.worker for view in entries.lost}))
-        why = "; ".join(entries.losses[:2])
-        yield f"{cache} was not compared on {lost}, lost after it had answered: {why}"
-    unread = [one for one in entries.examined if one.judgement == "unread"]
-    if unread:
-        which = _some([show(one.key) for one in unread])
-        yield f"{cache}: {_keys_of(unread)} could not be read through all views ({which})"
+    for examination in (entries.named, entries.sampled):
+        yield from _unread(cache, examination, show)
+    gone = [one for one in entries.named.keys if one.judgement == "closed"]
+    if gone:
+        which = _some([show(one.key) for one in gone])
+        yield (
+            f"{cache}: {_keys_of(gone)} came, went or expired while being looked at, and never "
+            f"agreed ({which})"
+        )
     kept = [one for one in entries.named.keys if one.judgement == "kept"]
     if kept:  # whoever names a key wants it compared; in a sample it is only left out
         which = _some([show(one.key) for one in kept])
         yield f"{cache}: {_keys_of(kept)} named and kept from comparing by the nodes ({which})"
+    forbidden = [one for one in entries.sampled.keys if one.judgement == "kept" and one.is_denied]
+    if forbidden and len(forbidden) == len(entries.sampled.keys):
+        yield f"{cache}: none of {_keys_of(forbidden)} may be read by the nodes' own credentials"
     undone = [one for one in entries.examined if one.judgement == "open"]
     if undone:
         yield (
             f"{cache}: {_keys_of(undone)} differed and the deadline passed before that was settled"
         )
-    flapping = [one for one in entries.examined if one.judgement == "flapping"]
-    if flapping and entries.are_stores_distinct and not entries.is_apart:
+    counted = entries.named.keys if entries.is_apart else entries.examined
+    flapping = [one for one in counted if one.judgement == "flapping"]
+    if flapping and entries.are_stores_distinct:
         yield f"{cache}: {_keys_of(flapping)} changed all the time in different stores"
+
+
+def _unread(cache: str, examination: Examination, show: Callable[[Key], str]) -> Iterator[str]:
+    unread = [one for one in examination.keys if one.judgement == "unread"]
+    if not unread:
+        return
+    reasons: dict[str, set[str]] = {}
+    for one in unread:
+        for unit, reading in zip(examination.units, one.looks[-1].readings, strict=True):
+            if isinstance(reading, Failed):
+                reasons.setdefault(reading.detail or reading.reason, set()).add(unit.node)
+    why = "; ".join(f"{', '.join(sorted(nodes)[:3])}: {said}" for said, nodes in reasons.items())
+    which = _some([show(one.key) for one in unread])
+    yield f"{cache}: {_keys_of(unread)} could not be read through all views ({which}): {why}"
 
 
 def _keys_of(examined: Sized) -> str:
@@ -140,7 +206,8 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
         yield f"{_keys_of(closed)} expired, evicted, deleted or touched while being looked at"
     kept = [one for one in entries.sampled.keys if one.judgement == "kept"]
     if kept:
-        yield f"{_keys_of(kept)} left out: a node withholds them, or no cache wrote them"
+        why = "withheld by a node, forbidden to it, or written by no cache"
+        yield f"{_keys_of(kept)} left out: {why}"
     for _unit, surveyed in entries.surveys:
         if not surveyed.is_complete and not surveyed.failure:
             yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"

@@ -183,11 +183,12 @@ def _stores_behind(cohort: Cohort, stores: StoreMap) -> set[str]:
 
 def _is_apart(cohort: Cohort, stores: StoreMap) -> bool:
     """Whether these stores fill at their own time: per worker or host, declared or found."""
-    if len(_stores_behind(cohort, stores)) < 2 or stores.undecided:  # noqa: PLR2004  several
+    if len(_stores_behind(cohort, stores)) < 2:  # noqa: PLR2004  several
         return False
-    scopes = {seen.cache.declared_scope for seen in cohort.views}
+    if all(seen.cache.declared_scope in _OWN_TIME for seen in cohort.views):
+        return True
     is_found = stores.is_split or cohort.views[0].cache.scope in _OWN_TIME
-    return is_found or bool(scopes & _OWN_TIME)
+    return is_found and not stores.undecided
 
 
 async def _survey(

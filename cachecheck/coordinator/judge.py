@@ -41,8 +41,9 @@ def report_of(observed: Observed, options: Options, baseline: Report | None = No
     """Judge what was observed; findings that ``baseline`` has as well do not count."""
     show = shower(options.redact)
     judged = _judged(observed, options, show)
-    coverage = cover(observed, judged, options, show)
-    found = _marked(_wanted(judged, options), baseline)
+    wanted = _wanted(judged, options)
+    coverage = cover(observed, judged, wanted, options, show)
+    found = _marked(wanted, baseline)
     listed, left_out = _listed(found, options.max_findings)
     return Report(
         run=_run_row(observed),
@@ -91,9 +92,9 @@ def _wanted(found: Findings, options: Options) -> Findings:
 def _marked(found: Findings, baseline: Report | None) -> Findings:
     if baseline is None:
         return found
-    known = {_identity(one) for one in baseline.findings}
+    before = {_identity(one): one for one in baseline.findings}
     return tuple(
-        msgspec.structs.replace(one, is_known=True) if _identity(one) in known else one
+        msgspec.structs.replace(one, is_known=True) if _is_known(one, before) else one
         for one in found
     )
 
@@ -102,13 +103,37 @@ def _identity(one: Finding) -> tuple[str, str | None, str | None]:
     return (one.code, one.cache, one.subject)
 
 
+def _is_known(one: Finding, before: dict[tuple[str, str | None, str | None], Finding]) -> bool:
+    """Whether the baseline has a finding as grave, in which no other nodes are involved.
+
+    Of a key it is enough that it was found before: who holds which of its values may change.
+    """
+    known = before.get(_identity(one))
+    if known is None or RANK[known.severity] < RANK[one.severity]:
+        return False
+    return one.code[0] in "VT" or all(
+        nodes <= _nodes_by_value(known).get(value, frozenset())
+        for value, nodes in _nodes_by_value(one).items()
+    )
+
+
+def _nodes_by_value(one: Finding) -> dict[str | None, frozenset[str]]:
+    """Give the nodes of each group, by what they agree on; a view is named after its node."""
+    return {
+        group.value: frozenset(view.rpartition(":")[0] for view in group.views)
+        for group in one.groups
+    }
+
+
 def _listed(found: Findings, limit: int) -> tuple[Findings, dict[str, int]]:
+    """Cut what is too much, what is known before what is new, and keep the order."""
     counts = Counter[str]()
-    listed = []
-    for one in found:
+    kept: set[int] = set()
+    for one in sorted(found, key=lambda one: one.is_known):
         counts[one.code] += 1
         if counts[one.code] <= limit:
-            listed.append(one)
+            kept.add(id(one))
+    listed = [one for one in found if id(one) in kept]
     left_out = {code: count - limit for code, count in counts.items() if count > limit}
     return tuple(listed), left_out
 

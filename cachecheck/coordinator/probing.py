@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 KEYS_PER_READ = 200
 SHARE_OF_REMAINING = 0.6
-LATE_SECONDS = 5.0
-LATE_FACTOR = 4.0
 
 _UNHEARD = Failed(reason="unheard", detail="the worker was not heard again in time")
 
@@ -34,6 +32,7 @@ class Unit(Value, frozen=True, kw_only=True):
 
     ``node`` is where to ask, ``workers`` are the ids of which any one will do; ``stands_for`` are
     the views that its readings speak for; ``shift_seconds`` brings expiries to our clock.
+    ``instead`` reads the same store through the other nodes, should this one be lost.
     """
 
     node: str
@@ -41,6 +40,7 @@ class Unit(Value, frozen=True, kw_only=True):
     workers: frozenset[str]
     stands_for: tuple[View, ...]
     shift_seconds: float
+    instead: Unit | None = None
 
     @property
     def view(self) -> View:
@@ -98,8 +98,8 @@ class Prober:
         """Read keys through units: for each unit one reading per key, in order.
 
         Units of one node are asked together, so that one burst serves all of its workers. A node
-        that takes much longer than the others is not waited for, now or later in the run: the
-        keys that it has not read by then are ``unheard`` through it.
+        that takes more than its share of the time that is left is not waited for, now or later in
+        the run: the keys that it has not read by then are ``unheard`` through it.
         """
         readings: dict[Unit, tuple[Reading, ...]] = dict.fromkeys(units, ())
         by_node: dict[str, list[Unit]] = {}
@@ -161,25 +161,12 @@ class Prober:
 
 
 async def _wait(tasks: Collection[asyncio.Task[None]], seconds: float) -> set[asyncio.Task[None]]:
-    """Wait for tasks for at most ``seconds``; give those that were late, which are cancelled.
-
-    Once half of them are done, the others are given some times as long as that took.
-    """
-    until = time.monotonic() + seconds
-    started = time.monotonic()
-    pending = set(tasks)
-    while 2 * len(pending) > len(tasks) and time.monotonic() < until:
-        _, pending = await asyncio.wait(
-            pending, timeout=until - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
-        )
-    longer = max(LATE_SECONDS, LATE_FACTOR * (time.monotonic() - started))
-    if pending:
-        left = min(longer, until - time.monotonic())
-        _, pending = await asyncio.wait(pending, timeout=max(0.0, left))
+    """Wait for tasks for at most ``seconds``; give those that were late, which are cancelled."""
+    done, pending = await asyncio.wait(tasks, timeout=seconds)
     for late in pending:
         late.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
-    for task in set(tasks) - pending:
+    for task in done:
         task.result()
     return pending
 

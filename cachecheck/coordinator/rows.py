@@ -87,7 +87,7 @@ def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
         alias=alias,
         stores=stores,
         namespaces=_namespace_rows(alias, observed.fleet),
-        coverage=_coverage_row(observed, entries, coverage.notes[alias]),
+        coverage=_coverage_row(alias, observed, entries, coverage.notes[alias]),
         agreement=_agreement_row(entries),
         hit_ratios=tuple(_hit_ratio_rows(alias, observed.fleet)),
     )
@@ -136,12 +136,18 @@ def _namespace_rows(alias: str, fleet: Fleet) -> tuple[NamespaceRow, ...]:
     )
 
 
+def _has(node: ObservedNode, alias: str) -> bool:
+    return any(cache.alias == alias for worker in node.workers for cache in worker.caches)
+
+
 def _coverage_row(
+    alias: str,
     observed: Observed,
     entries: Sequence[Entries],
     notes: tuple[str, ...],
 ) -> CoverageRow:
-    expected = [node.workers_expected for node in observed.fleet.nodes if node.state == "answered"]
+    nodes = [node for node in observed.fleet.nodes if _has(node, alias)]
+    silent = any(node.state != "answered" for node in observed.fleet.nodes)
     has_sample = _has_sample(entries)
     named = any(one.named.keys for one in entries)
     fates = _fates(entries)
@@ -150,7 +156,7 @@ def _coverage_row(
         keys_compared=len(fates) - fates.count("unread"),
         keys_known=_keys_known(entries) if has_sample else None,
         views_compared=sum(len(one.cohort.views) - len(one.lost) for one in entries),
-        views_expected=_sum_known(expected) if len(expected) == len(observed.fleet.nodes) else None,
+        views_expected=None if silent else _sum_known([node.workers_expected for node in nodes]),
         notes=notes,
     )
 
@@ -175,12 +181,12 @@ def _sum_known(counts: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _fates(entries: Sequence[Entries]) -> list[str]:
+def _fates(entries: Sequence[Entries], *, sampled_only: bool = False) -> list[str]:
     """Say of each key, compared in however many cohorts, the worst that came of it."""
     fates: dict[Key, str] = {}
     for each in entries:
         insisted = {one.key for one in each.named.keys}  # whoever names a key wants it compared
-        for one in each.examined:
+        for one in each.sampled.keys if sampled_only else each.examined:
             fate = _fate(one.judgement) or ("unread" if one.key in insisted else None)
             if fate is not None:
                 fates[one.key] = min(fate, fates.get(one.key, fate), key=_WORST_FIRST.index)
@@ -203,18 +209,23 @@ def _fate(judgement: Judgement) -> str | None:
 
 
 def _agreement_row(entries: Sequence[Entries]) -> AgreementRow:
-    """Count keys; only a sample speaks for those that were not looked at, by its interval."""
+    """Count keys; rate and interval are those of the sample, which alone speaks for more."""
     fates = _fates(entries)
-    agreeing, diverging = fates.count("agreeing"), fates.count("diverging")
-    decided = agreeing + diverging
+    rated = _fates(entries, sampled_only=_has_sample(entries))
+    agreeing, decided = _decided(rated)
     return AgreementRow(
-        agreeing=agreeing,
-        diverging=diverging,
+        agreeing=fates.count("agreeing"),
+        diverging=fates.count("diverging"),
         flapping=fates.count("flapping"),
         unread=fates.count("unread"),
         rate=round(agreeing / decided, 6) if decided else None,
         interval95=wilson(agreeing, decided) if decided and _has_sample(entries) else None,
     )
+
+
+def _decided(fates: Sequence[str]) -> tuple[int, int]:
+    agreeing = fates.count("agreeing")
+    return agreeing, agreeing + fates.count("diverging")
 
 
 def _hit_ratio_rows(alias: str, fleet: Fleet) -> Iterator[HitRatioRow]:

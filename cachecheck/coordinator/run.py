@@ -45,6 +45,7 @@ class Observed(Value, frozen=True, kw_only=True):
     stores: tuple[StoreMap, ...]
     entries: tuple[Entries, ...]
     is_out_of_time: bool = False
+    reads_entries: bool = True
 
 
 async def observe(
@@ -79,6 +80,7 @@ async def observe(
         stores=stores,
         entries=entries,
         is_out_of_time=is_out_of_time,
+        reads_entries=reads == "entries",
     )
 
 
@@ -207,11 +209,22 @@ async def _look_for_restarts(
     return Fleet(nodes=tuple(again.get(node.name, node) for node in fleet.nodes), now=fleet.now)
 
 
+def _relabelled(worker: ObservedWorker, taken: set[str]) -> ObservedWorker:
+    """Keep labels apart: in a container a successor often has the pid of the one before."""
+    if worker.label not in taken:
+        return worker
+    label = f"{worker.label}~{worker.worker.id[-4:]}"
+    return msgspec.structs.replace(worker, label=label)
+
+
 def with_restarts(before: ObservedNode, after: ObservedNode) -> ObservedNode:
     """Mark the workers that went while others came, and add those that came."""
     had = {worker.worker.id for worker in before.workers}
     has = {worker.worker.id for worker in after.workers}
-    came = tuple(worker for worker in after.workers if worker.worker.id not in had)
+    taken = {worker.label for worker in before.workers}
+    came = tuple(
+        _relabelled(worker, taken) for worker in after.workers if worker.worker.id not in had
+    )
     gone = tuple(worker.label for worker in before.workers if worker.worker.id not in has)
     if not (came and gone):
         return before

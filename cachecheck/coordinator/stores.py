@@ -89,13 +89,16 @@ def map_stores(
         _store(number, cluster, identity, is_known=not unknown)
         for number, (cluster, identity) in enumerate(zip(clusters, known, strict=True), 1)
     )
-    is_split = len(stores) > 1 and not unknown and differed_twice
+    are_several = len(stores) > 1 and not unknown and views[0].cache.scope != "worker"
+    undecided = _why_undecided(views) if unknown else None
+    if are_several and not differed_twice:
+        undecided = "its views named different stores, and a second look did not confirm it"
     return StoreMap(
         cache=cache,
         application=views[0].application,
         stores=stores,
-        is_split=is_split and views[0].cache.scope != "worker",
-        undecided=_why_undecided(views) if unknown else None,
+        is_split=are_several and differed_twice,
+        undecided=undecided,
     )
 
 

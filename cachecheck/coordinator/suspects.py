@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cachecheck.coordinator.compare import Tolerance, differences, is_kept, is_unread
+from cachecheck.coordinator.compare import Tolerance, differences, is_going, is_kept, is_unread
 from cachecheck.coordinator.confirm import Judgement, Look, judge
 from cachecheck.coordinator.probing import Unit
 from cachecheck.model import Expired, Failed, Key, Present, Reading, Value
@@ -34,11 +34,20 @@ class Patience(Value, frozen=True, kw_only=True):
 
 
 class Examined(Value, frozen=True, kw_only=True):
-    """What came of one key: ``looks`` are there only where it was a suspect."""
+    """What came of one key: ``looks`` are there where it was a suspect, or could not be read."""
 
     key: Key
     judgement: Judgement
     looks: tuple[Look, ...] = ()
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a view was not allowed to read the key, in the last look that was kept."""
+        return any(
+            isinstance(reading, Failed) and reading.reason == "denied"
+            for look in self.looks[-1:]
+            for reading in look.readings
+        )
 
 
 class Examination(Value, frozen=True, kw_only=True):
@@ -65,9 +74,8 @@ class Examiner:
         """Examine keys; a unit that is lost costs its own readings, not those of the others."""
         if not keys:
             return Examination()
-        found = await self._prober.read(units, keys)
-        heard = tuple(unit for unit in units if not _is_lost(found[unit]))
-        lost = tuple(unit for unit in units if unit not in heard)
+        found, lost = await self._first_look(units, keys)
+        heard = tuple(found)
         rows = _by_key(heard, found, len(keys))
         at = time.monotonic()
         first = {
@@ -79,18 +87,39 @@ class Examiner:
         examined |= await self._look_again(heard, suspects)
         return Examination(
             units=heard,
-            lost=lost,
-            reasons=tuple(_why(found[unit]) for unit in lost),
+            lost=tuple(lost),
+            reasons=tuple(lost.values()),
             keys=tuple(examined[key] for key in keys),
         )
+
+    async def _first_look(
+        self, units: Sequence[Unit], keys: Sequence[Key]
+    ) -> tuple[dict[Unit, tuple[Reading, ...]], dict[Unit, str]]:
+        """Read keys; where a node is lost, through another one that sees the same store.
+
+        Gives the readings of the units that were heard, and why the others were not.
+        """
+        found: dict[Unit, tuple[Reading, ...]] = {}
+        lost: dict[Unit, str] = {}
+        while units:
+            readings = await self._prober.read(units, keys)
+            silent = [unit for unit in units if _is_lost(readings[unit])]
+            found |= {unit: readings[unit] for unit in units if unit not in silent}
+            lost |= {_alone(unit): _why(readings[unit]) for unit in silent}
+            units = [unit.instead for unit in silent if unit.instead is not None]
+        return found, lost
 
     def _settled_at_once(self, first: Mapping[Key, Look]) -> dict[Key, Examined]:
         """Settle the keys in which no two views differ."""
         tolerance = self._tolerance()
         settled: dict[Key, Examined] = {}
         for key, look in first.items():
-            if not differences(look.readings, tolerance):
-                settled[key] = Examined(key=key, judgement=_undisputed(look.readings))
+            if is_going(look.readings, tolerance):
+                settled[key] = Examined(key=key, judgement="closed")
+            elif not differences(look.readings, tolerance):
+                judgement = _undisputed(look.readings)
+                looks = () if judgement == "healed" else (look,)
+                settled[key] = Examined(key=key, judgement=judgement, looks=looks)
         return settled
 
     async def _look_again(
@@ -151,6 +180,14 @@ def _undisputed(readings: Sequence[Reading]) -> Judgement:
     if is_kept(readings):
         return "kept"
     return "healed" if readings and not is_unread(readings) else "unread"
+
+
+def _alone(unit: Unit) -> Unit:
+    """Give a unit with the views of its own node only, where others are read through another."""
+    if unit.instead is None:
+        return unit
+    own = tuple(view for view in unit.stands_for if view.node == unit.node)
+    return msgspec.structs.replace(unit, stands_for=own, instead=None)
 
 
 def _is_lost(readings: Sequence[Reading]) -> bool:

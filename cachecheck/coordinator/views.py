@@ -98,5 +98,4 @@ def stored_form(key: Key, namespace: Namespace) -> Key:
 
 def _sort_key(seen: SeenView) -> tuple[object, ...]:
     cache = seen.cache
-    namespace = (cache.namespace.prefix, cache.namespace.version, cache.namespace.stored_probe)
-    return (cache.alias, seen.application, cache.kind, namespace, cache.codec)
+    return (cache.alias, seen.application, cache.kind, cache.namespace.stored_probe, cache.codec)

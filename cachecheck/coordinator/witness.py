@@ -20,21 +20,27 @@ if TYPE_CHECKING:
     from cachecheck.model import Key, Reading, StoreIdentity
     from cachecheck.rules.observations import StoreMap, View
 
+SPARE_NODES = 2
 WITNESSES = 20
 WITNESS_SCAN = 5_000
 WITNESS_VIEWS = 4
 PAUSES_SECONDS = (0.0, 0.2, 0.6)
 
 
-def unit_of(views: Sequence[SeenView]) -> Unit:
-    """Make a unit of views that prove each other: any worker of the first one's node will do."""
+def unit_of(views: Sequence[SeenView], spare_nodes: int = SPARE_NODES) -> Unit:
+    """Make a unit of views that prove each other: any worker of the first one's node will do.
+
+    Up to ``spare_nodes`` others stand in, one after the other, should that node be lost.
+    """
     node = views[0].view.node
+    others = [seen for seen in views if seen.view.node != node]
     return Unit(
         node=node,
         cache=views[0].view.cache,
         workers=frozenset(seen.worker_id for seen in views if seen.view.node == node),
         stands_for=tuple(seen.view for seen in views),
         shift_seconds=views[0].expiry_shift_seconds,
+        instead=unit_of(others, spare_nodes - 1) if others and spare_nodes else None,
     )
 
 
@@ -95,14 +101,18 @@ def _one_per_token(units: Sequence[Unit], views: Sequence[SeenView]) -> list[Uni
 async def _testify(
     prober: Prober, units: Sequence[Unit], witnesses: Sequence[Key]
 ) -> dict[View, list[tuple[Reading, ...]]]:
-    """Read the witnesses through every unit, again while anything is open."""
+    """Read the witnesses through every unit, twice at least, again while anything is open.
+
+    In one look a witness can speak for one store, and never against it.
+    """
     looks: dict[View, list[tuple[Reading, ...]]] = {unit.view: [] for unit in units}
     for pause in PAUSES_SECONDS:
         await asyncio.sleep(pause)
         for unit, readings in (await prober.read(units, witnesses)).items():
             looks[unit.view].append(readings)
         first = looks[units[0].view]
-        if all(agreement(first, looks[unit.view]) == "agree" for unit in units[1:]):
+        agreeing = all(agreement(first, looks[unit.view]) == "agree" for unit in units[1:])
+        if agreeing and len(first) > 1:
             break
     return looks
 

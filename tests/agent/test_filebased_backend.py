@@ -226,13 +226,13 @@ def refuse(*_args: Any) -> Any:
     raise PermissionError(errno.EACCES, "no")
 
 
-def test_what_may_not_be_read_is_denied(
+def test_what_may_not_be_read_is_a_failure_and_not_a_foreign_key(
     cache: Any, backend: FileBasedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.set("a", 1)
     monkeypatch.setattr(os, "open", refuse)
     monkeypatch.setattr(os, "scandir", refuse)
-    assert read_one(backend, "a").reason == "denied"
+    assert read_one(backend, "a").reason == "error"
     with pytest.raises(StoreDenied):
         backend.store().scan(None, go_on)
 

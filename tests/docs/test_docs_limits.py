@@ -46,7 +46,6 @@ IN_CODE = {
     "probes at once at one node": client.PER_NODE,
     "a description of one worker": wire.MAX_DESCRIPTION_BYTES,
     "share of the time that is left for one look at all nodes": probing.SHARE_OF_REMAINING * 100,
-    "how many times as long as half of the nodes the others may take": probing.LATE_FACTOR,
     "nodes of one run": fleet.MAX_NODES,
     "the whole run": _RUN.deadline,
     "one probe": _RUN.timeout,

@@ -128,7 +128,7 @@ class FileStore:
         except FileNotFoundError:
             return Missing()
         except PermissionError:
-            return Failed(reason="denied", detail="the file may not be read")
+            return Failed(reason="error", detail="the file may not be read")
         except OSError as exc:
             return Failed(reason="error", detail=f"the file cannot be read: {_named(exc)}")
 
