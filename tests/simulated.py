@@ -17,10 +17,10 @@ from cachecheck.coordinator.fleet import Target, Transport, parse_node
 from cachecheck.coordinator.judge import report_of
 from cachecheck.coordinator.options import Options
 from cachecheck.coordinator.progress import Silent
-from cachecheck.digest import entry_digest
+from cachecheck.digest import entry_digest, key_digest
 from cachecheck.model import Key, Missing, Present, Reading, StoreIdentity
 from cachecheck.signing import Keyring, authenticate_request, secret_from_text, sign_response
-from cachecheck.survey import Summary
+from cachecheck.survey import SampledKey, Summary
 from observed import cache, worker
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ KEYRING = Keyring((secret_from_text("a-test-secret-of-forty-characters-000001"),
 class SimulatedNode:
     """A node of one worker with a store of its own, ``values`` by logical key.
 
-    ``lies`` replaces fields of its capabilities; ``pause_seconds`` is how long each read takes, and
-    ``per_read`` how many keys it reads at once.
+    ``lies`` replaces fields of its capabilities, ``seen`` of its cache; ``pause_seconds`` is how
+    long each read takes, and ``per_read`` how many keys it reads at once.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class SimulatedNode:
         pause_seconds: float = 0.0,
         per_read: int = 1000,
         lies: Mapping[str, Any] | None = None,
+        seen: Mapping[str, Any] | None = None,
         born_at: float | None = None,
     ) -> None:
         self.name = name
@@ -56,6 +57,7 @@ class SimulatedNode:
         self.per_read = per_read
         self.reads = 0
         self._lies = dict(lies or {})
+        self.seen = dict(seen or {})
         self._described = worker(name, 1)
         born = {} if born_at is None else {"started_at": born_at}
         self._worker = msgspec.structs.replace(
@@ -74,16 +76,23 @@ class SimulatedNode:
             case wire.Read():
                 return await self._read(request, said)
             case wire.Survey():
-                return wire.Surveyed(**said, sent_at=now, summary=Summary(), cursor=None)
+                return wire.Surveyed(**said, sent_at=now, summary=self._sum(request), cursor=None)
+
+    def _sum(self, request: wire.Survey) -> Summary:
+        seed = bytes.fromhex(request.seed)
+        sample = sorted(
+            SampledKey(digest=key_digest(seed, name), key=Key(name=name)) for name in self.values
+        )[: request.sample]
+        return Summary(scanned=len(self.values), entries=len(self.values), sample=tuple(sample))
 
     def _describe(self, request: wire.Describe, said: dict[str, Any]) -> wire.Message:
         if self._worker.id in request.heard:
             return wire.Elsewhere(**said, sent_at=time.time())
         seen = cache()
+        own = StoreIdentity(grade="observed", token=f"redis:{self.name}/0")
+        capabilities = msgspec.structs.replace(seen.capabilities, **self._lies)
         described = msgspec.structs.replace(
-            seen,
-            identity=StoreIdentity(grade="observed", token=f"redis:{self.name}/0"),
-            capabilities=msgspec.structs.replace(seen.capabilities, **self._lies),
+            seen, **{"identity": own, "capabilities": capabilities, **self.seen}
         )
         return wire.Described(
             **said,

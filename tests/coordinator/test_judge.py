@@ -13,7 +13,7 @@ from cachecheck.coordinator.run import Observed, with_restarts
 from cachecheck.errors import UsageError
 from cachecheck.model import Key
 from cachecheck.rules.observations import Fleet, StoreMap
-from observed import NOW, cache, fleet, healthy, node, web
+from observed import NOW, cache, fleet, healthy, namespace, node, web
 
 DOWN = node("web-9", state="unreachable", detail="connection refused")
 
@@ -171,3 +171,42 @@ def test_naming_keys_turns_sampling_off_unless_it_is_asked_for() -> None:
     assert Options().sample_size == 1000
     assert Options(keys=("k",)).sample_size == 0
     assert Options(keys=("k",), sample=5).sample_size == 5
+
+
+def prefixed(*prefixes: str) -> Fleet:
+    """Observe a node for each prefix."""
+    return fleet(
+        *(
+            web(f"web-{number}", cache(namespace=namespace(prefix)))
+            for number, prefix in enumerate(prefixes, 1)
+        )
+    )
+
+
+def test_the_same_fault_on_another_node_is_new() -> None:
+    before = report_of(observed(prefixed("blog", "shop", "shop")), Options())
+    now = observed(prefixed("shop", "blog", "shop"))
+    assert report_of(now, Options(), before).verdict == "divergent"
+    again = observed(prefixed("blog", "shop", "shop"))
+    assert report_of(again, Options(), before).verdict == "consistent"
+
+
+def test_what_has_become_graver_is_new() -> None:
+    before = report_of(observed(drifted()), Options())
+    milder = msgspec.structs.replace(
+        before,
+        findings=tuple(msgspec.structs.replace(one, severity="info") for one in before.findings),
+    )
+    assert report_of(observed(drifted()), Options(), milder).verdict == "divergent"
+
+
+def test_a_successor_with_the_pid_of_the_one_before_has_a_label_of_its_own() -> None:
+    before = web("web-1")
+    (worker,) = before.workers
+    successor = msgspec.structs.replace(
+        worker, worker=msgspec.structs.replace(worker.worker, id="another-one")
+    )
+    now = with_restarts(before, msgspec.structs.replace(before, workers=(successor,)))
+    labels = [one.label for one in now.workers]
+    assert len(set(labels)) == 2
+    assert now.restarted == (worker.label,)
