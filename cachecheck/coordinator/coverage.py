@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cachecheck.rules.observations import Findings
 
 _NAMES_SHOWN = 3
-_DIVIDING = frozenset({"N001", "N002", "N003", "B002", "B010"})
 
 
 class Coverage(Value, frozen=True, kw_only=True):
@@ -32,20 +31,17 @@ class Coverage(Value, frozen=True, kw_only=True):
 def cover(
     observed: Observed,
     found: Findings,
-    wanted: Findings,
     options: Options,
     show: Callable[[Key], str],
 ) -> Coverage:
     """Say what was not seen of the fleet, its workers, its stores and their keys.
 
-    ``found`` are all findings: those about coverage are repeated here. ``wanted`` are the selected
-    ones: what is hidden does not say why entries were not compared.
+    ``found`` are all findings, selected or not: those about coverage are repeated here.
     """
     undecided = (
         *_time(observed),
         *_nodes(observed, options.require_coverage),
         *_named(observed, options),
-        *_cohorts(observed, wanted),
         *_workers(found),
         *_backends(observed),
         *_stores(observed),
@@ -78,18 +74,6 @@ def _named(observed: Observed, options: Options) -> Iterator[str]:
     is_asked = options.keys and has_answer and observed.reads_entries
     if is_asked and not any(one.named.keys for one in observed.entries):
         yield "no cache was there in which the named keys could be compared"
-
-
-def _cohorts(observed: Observed, wanted: Findings) -> Iterator[str]:
-    """Entries are compared within cohorts; a finding says why there are several, if it is shown."""
-    cohorts = Counter((one.cohort.cache, one.cohort.application) for one in observed.entries)
-    told = {(one.cache, one.subject) for one in wanted if one.code in _DIVIDING}
-    for (cache, application), count in cohorts.items():
-        if count > 1 and (cache, application) not in told:
-            yield (
-                f"{cache}: its entries were compared within {count} groups of views only, which "
-                "differ in namespace, backend or codec"
-            )
 
 
 def _workers(found: Findings) -> Iterator[str]:
@@ -191,9 +175,22 @@ def _notes(observed: Observed) -> dict[str, tuple[str, ...]]:
     notes: dict[str, list[str]] = {alias: [] for alias in observed.aliases}
     for entries in observed.entries:
         notes[entries.cohort.cache].extend(_entry_notes(entries))
+    for (alias, _application), count in _cohorts(observed).items():
+        if count > 1:
+            notes[alias].append(
+                f"entries were compared within each of {count} groups of views only, which differ "
+                "in namespace, backend or codec"
+            )
     for alias in observed.aliases:
         notes[alias].extend(_counting_note(observed, alias))
     return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
+
+
+def _cohorts(observed: Observed) -> Counter[tuple[str, str]]:
+    """Count the cohorts, by alias and application, in which any key was compared."""
+    return Counter(
+        (one.cohort.cache, one.cohort.application) for one in observed.entries if one.examined
+    )
 
 
 def _entry_notes(entries: Entries) -> Iterator[str]:

@@ -41,9 +41,8 @@ def report_of(observed: Observed, options: Options, baseline: Report | None = No
     """Judge what was observed; findings that ``baseline`` has as well do not count."""
     show = shower(options.redact)
     judged = _judged(observed, options, show)
-    wanted = _wanted(judged, options)
-    coverage = cover(observed, judged, wanted, options, show)
-    found = _marked(wanted, baseline)
+    coverage = cover(observed, judged, options, show)
+    found = _marked(_wanted(judged, options), baseline)
     listed, left_out = _listed(found, options.max_findings)
     return Report(
         run=_run_row(observed),

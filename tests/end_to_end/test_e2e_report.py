@@ -244,7 +244,7 @@ def test_session_that_one_node_withholds_is_left_out_of_the_sample(
 ) -> None:
     checked = check(fleet, "--cache", "local")
     assert checked.report["undecided"] == []
-    assert any("withholds" in note for note in checked.cache("local")["coverage"]["notes"])
+    assert any("withheld by a node" in note for note in checked.cache("local")["coverage"]["notes"])
 
 
 def test_session_that_nodes_withhold_is_undecided(fleet: tuple[Node, ...], check: Check) -> None:
