@@ -26,6 +26,11 @@ def key_digest(seed: bytes, key: str) -> str:
     return _keyed(seed, _KEY, key.encode("utf-8", "surrogatepass"))
 
 
+def key_hasher(seed: bytes) -> hashlib.blake2b:
+    """Give a state that, copied and fed a key in UTF-8, digests it as ``key_digest`` does."""
+    return hashlib.blake2b(key=seed, person=_KEY, digest_size=DIGEST_BYTES)
+
+
 def entry_digest(seed: bytes, stored: bytes, flags: int = 0) -> str:
     """Digest the stored bytes of an entry, with the flags that decide how they are decoded."""
     return _keyed(seed, _ENTRY, flags.to_bytes(8, "big") + stored)

@@ -32,7 +32,8 @@ class Summary(Value, frozen=True, kw_only=True):
 
     ``scanned`` counts stored keys looked at; each of them is one of ``entries`` (in the view's own
     namespace and matching), ``foreign`` (outside the namespace, or not a cache value),
-    ``withheld`` (by the node's ``WITHHOLD``) or ``unmatched`` (by ``--match``).
+    ``withheld`` (by the node's ``WITHHOLD``) or ``unmatched`` (by ``--match``). Where values were
+    read, it may also be ``expiring`` (before the horizon) or ``unread`` (too large, or refused).
     """
 
     scanned: Count = 0
@@ -40,6 +41,8 @@ class Summary(Value, frozen=True, kw_only=True):
     foreign: Count = 0
     withheld: Count = 0
     unmatched: Count = 0
+    expiring: Count = 0
+    unread: Count = 0
     sample: tuple[SampledKey, ...] = ()
 
 
@@ -61,6 +64,8 @@ def merge(summaries: Iterable[Summary], size: int) -> Summary:
         foreign=sum(part.foreign for part in parts),
         withheld=sum(part.withheld for part in parts),
         unmatched=sum(part.unmatched for part in parts),
+        expiring=sum(part.expiring for part in parts),
+        unread=sum(part.unread for part in parts),
         sample=smallest((entry for part in parts for entry in part.sample), size),
     )
 

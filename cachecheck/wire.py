@@ -24,6 +24,7 @@ from cachecheck.model import (
     Versions,
     Worker,
 )
+from cachecheck.sums import MAX_BUCKETS, MIN_BUCKETS, Listed, Summing, Sums
 from cachecheck.survey import Summary
 
 PROTOCOL = 1
@@ -38,6 +39,10 @@ MAX_SAMPLE = 100_000
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Seed: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Cursor: TypeAlias = Annotated[str, Meta(max_length=2000)]
+Glob: TypeAlias = Annotated[str, Meta(max_length=500)]
+Page: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
+MostKeys: TypeAlias = Annotated[int, Meta(ge=1, le=10**7)]
 ProbeKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[!-~]+$")]
 
 RefusalReason = Literal[
@@ -90,14 +95,38 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
 
     ``sample`` is how many keys the sample may hold, ``match`` a glob that logical keys must match.
     ``below`` leaves out of it what cannot enter any more; ``cursor`` is the previous page's.
+    ``summing`` asks for bucket sums as well, for which values are read. With ``page``, a number
+    that counts up, the worker keeps the sums until ``Gather``, so that they cross the network once
+    for many pages. ``most_keys`` ends the page after about so many.
     """
 
     cache: Name
     seed: Seed
     sample: Annotated[int, Meta(ge=0, le=MAX_SAMPLE)]
-    match: Annotated[str, Meta(max_length=500)] = "*"
+    match: Glob = "*"
     below: Annotated[str, Meta(max_length=32)] | None = None
-    cursor: Annotated[str, Meta(max_length=2000)] | None = None
+    cursor: Cursor | None = None
+    summing: Summing | None = None
+    page: Page | None = None
+    most_keys: MostKeys | None = None
+
+
+class Gather(Request, tag="gather", frozen=True, kw_only=True):
+    """Give, and forget, the sums that this worker keeps for this run and cache."""
+
+    cache: Name
+
+
+class Collect(Request, tag="collect", frozen=True, kw_only=True):
+    """List the entries of one page that are in these buckets; ``wanted`` is a bitmap of them."""
+
+    cache: Name
+    seed: Seed
+    summing: Summing
+    wanted: Annotated[bytes, Meta(min_length=MIN_BUCKETS // 8, max_length=MAX_BUCKETS // 8)]
+    match: Glob = "*"
+    cursor: Cursor | None = None
+    most_keys: MostKeys | None = None
 
 
 class Read(Request, tag="read", frozen=True, kw_only=True):
@@ -109,7 +138,7 @@ class Read(Request, tag="read", frozen=True, kw_only=True):
     with_structure: bool = False
 
 
-AnyRequest: TypeAlias = Describe | Survey | Read
+AnyRequest: TypeAlias = Describe | Survey | Gather | Collect | Read
 
 # --- answers -------------------------------------------------------------------------------
 
@@ -139,9 +168,34 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
 
 
 class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):
-    """The answer to ``Survey``: one page summed up; ``cursor`` None means it was the last."""
+    """The answer to ``Survey``: one page summed up; ``cursor`` None means it was the last.
+
+    Where sums were asked for, ``sums`` are the page's, or None: the worker keeps them.
+    ``listed`` are the page's rows, from a store that the coordinator reads by itself, where they
+    are few enough to be kept at once.
+    """
 
     summary: Summary
+    cursor: Text | None
+    sums: Sums | None = None
+    listed: Listed | None = None
+
+
+class Gathered(Answer, tag="gathered", frozen=True, kw_only=True):
+    """The answer to ``Gather``: all that the worker kept, over ``pages``, in order.
+
+    There are no sums, and no pages, where it kept nothing: it was restarted, or too long ago.
+    """
+
+    sums: Sums | None
+    pages: tuple[Page, ...]
+
+
+class Collected(Answer, tag="collected", frozen=True, kw_only=True):
+    """The answer to ``Collect``: one page of entries; ``cursor`` None means it was the last."""
+
+    listed: Listed
+    scanned: Count
     cursor: Text | None
 
 
@@ -171,7 +225,9 @@ class Refused(Message, tag="refused", frozen=True, kw_only=True):
     worker: Worker | None = None
 
 
-AnyAnswer: TypeAlias = Described | Surveyed | Readings | Elsewhere | Refused
+AnyAnswer: TypeAlias = (
+    Described | Surveyed | Gathered | Collected | Readings | Elsewhere | Refused
+)
 
 _T = TypeVar("_T")
 

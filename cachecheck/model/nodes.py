@@ -74,7 +74,10 @@ class StoreIdentity(Value, frozen=True, kw_only=True):
 
 
 class Capabilities(Value, frozen=True, kw_only=True):
-    """What can be done with a store without disturbing it; ``reasons`` says why not."""
+    """What can be done with a store without disturbing it; ``reasons`` says why not.
+
+    ``entries`` is about how many there are, of all namespaces; None where counting them would cost.
+    """
 
     can_scan: bool
     can_read: bool
@@ -82,6 +85,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     naming: Naming = "stored"
     expiry_resolution_seconds: Annotated[float, Meta(ge=0, le=60)] = 0.001
     unread_replicas: Count = 0
+    entries: Count | None = None
     reasons: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
 
 

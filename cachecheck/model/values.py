@@ -16,7 +16,7 @@ Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Moment: TypeAlias = Annotated[float, Meta(ge=EARLIEST, le=LATEST)]
 
 Scope = Literal["worker", "host", "network", "none"]
-Role = Literal["web", "celery", "command"]
+Role = Literal["web", "celery", "command", "store"]
 Severity = Literal["info", "warning", "error"]
 Verdict = Literal["consistent", "divergent", "undecided"]
 NodeState = Literal["answered", "unreachable", "rejected", "incompatible", "failed"]

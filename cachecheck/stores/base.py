@@ -7,8 +7,8 @@ eviction changes. What it cannot do that way it declares in its capabilities and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
 
 from cachecheck.model import (
     Capabilities,
@@ -54,6 +54,34 @@ class Page(Value, frozen=True, kw_only=True):
     cursor: str | None
 
 
+Choose: TypeAlias = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
+"""Picks, of stored keys, those whose entries are to be read, with the names they go by.
+
+A name is the logical key where it is known, else the stored one, in UTF-8. What is not picked is
+not read; the chooser counts why.
+"""
+
+
+class Batch(NamedTuple):
+    """Some entries that were chosen, column by column.
+
+    An expiry is in milliseconds of the store's clock, or ``sums.NEVER``; ``flags`` None are all 0.
+    ``scanned`` counts the stored keys looked at for it, of which ``foreign`` were no cache values
+    (found out by reading), ``unread`` could not be read and are to be reported as such; what was
+    gone by then is in none. ``cursor`` continues after the batch, from any process that sees the
+    same store; None: that was all.
+    """
+
+    names: Sequence[bytes]
+    values: Sequence[bytes]
+    expiries_ms: Sequence[int]
+    flags: Sequence[int] | None
+    scanned: int
+    foreign: int
+    unread: int
+    cursor: str | None
+
+
 class Store(Protocol):
     """What every store can be asked. All methods raise ``StoreError`` and nothing else."""
 
@@ -74,6 +102,14 @@ class Store(Protocol):
 
         Yields exactly one reading for each key, unless the caller stops asking: it never ends early
         by itself, whatever ``pace`` returns. Between its batches it calls ``pace`` for its sleep.
+        """
+        ...
+
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Read all entries that ``choose`` picks, from ``cursor`` on, in batches that stay small.
+
+        The caller may stop after any batch and go on from its cursor later, from another process.
+        An entry can come twice. Between batches ``pace`` is called, which may sleep.
         """
         ...
 
