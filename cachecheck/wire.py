@@ -112,7 +112,7 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
 
 
 class Gather(Request, tag="gather", frozen=True, kw_only=True):
-    """Give, and forget, the sums that this worker keeps for this run and cache."""
+    """Give the sums that this worker keeps for this run and cache; the next page begins anew."""
 
     cache: Name
 
@@ -203,11 +203,13 @@ class Readings(Answer, tag="readings", frozen=True, kw_only=True):
     """The answer to ``Read``: one reading per key, in order.
 
     Where the work budget ended before the last key, the readings stop there and ``unread``
-    counts the keys that are left to be asked again.
+    counts the keys that are left to be asked again. ``servers`` names, in the same order, the
+    server that each came from, where a store has one for each part of its keys.
     """
 
     readings: tuple[Reading, ...]
     unread: Count = 0
+    servers: Annotated[tuple[Text, ...], Meta(max_length=MAX_KEYS)] = ()
 
 
 class Elsewhere(Answer, tag="elsewhere", frozen=True, kw_only=True):
@@ -225,9 +227,7 @@ class Refused(Message, tag="refused", frozen=True, kw_only=True):
     worker: Worker | None = None
 
 
-AnyAnswer: TypeAlias = (
-    Described | Surveyed | Gathered | Collected | Readings | Elsewhere | Refused
-)
+AnyAnswer: TypeAlias = Described | Surveyed | Gathered | Collected | Readings | Elsewhere | Refused
 
 _T = TypeVar("_T")
 

@@ -11,12 +11,13 @@ from typing import Any, Protocol, TypeVar
 import pytest
 
 from harness import memcached, nodes, redis
+from harness.certificates import make_certificates
 from harness.process import Finished, Process, finish
 
 # What makes a command print otherwise than to a pipe, or read the user's own configuration.
 _NOT_INHERITED = ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "DJANGO_SETTINGS_MODULE")
 
-Server = TypeVar("Server", bound=Process)
+Server = TypeVar("Server", bound=Process | redis.RedisCluster)
 
 
 class RunCli(Protocol):
@@ -46,6 +47,13 @@ def start_sentinel(tmp_path: Path) -> Iterator[Callable[..., redis.RedisSentinel
 
 
 @pytest.fixture
+def start_cluster(tmp_path: Path) -> Iterator[Callable[..., redis.RedisCluster]]:
+    """Start Redis Clusters, as `harness.redis.start_cluster` without its folder."""
+    with ExitStack() as started:
+        yield _factory(started, partial(redis.start_cluster, tmp_path))
+
+
+@pytest.fixture
 def start_memcached(tmp_path: Path) -> Iterator[Callable[..., memcached.MemcachedServer]]:
     """Start memcached servers, as `harness.memcached.start_memcached` without its folder."""
     with ExitStack() as started:
@@ -57,6 +65,12 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., nodes.Node]]:
     """Start Django nodes, as `harness.nodes.start_node` without its folder."""
     with ExitStack() as started:
         yield _factory(started, partial(nodes.start_node, tmp_path))
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> dict[str, str]:
+    """Files with certificates, as `harness.certificates.make_certificates` without its folder."""
+    return make_certificates(tmp_path)
 
 
 @pytest.fixture

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, assert_never
 
-from cachecheck.agent import describe, read, survey
+from cachecheck.agent import collect, describe, read, survey
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for
+from cachecheck.agent.demands import Unmet, demand_collect, demand_survey
+from cachecheck.agent.holding import Holdings, Outcome
 from cachecheck.errors import StoreError
+from cachecheck.sums import Summer
 from cachecheck.wire import (
+    Collect,
+    Collected,
     Describe,
     Described,
     Elsewhere,
+    Gather,
+    Gathered,
     Read,
     Readings,
     Refused,
@@ -23,8 +32,12 @@ from cachecheck.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cachecheck.agent.conf import Conf
     from cachecheck.model import Worker
+    from cachecheck.stores.base import Pace
+    from cachecheck.survey import Summary
     from cachecheck.wire import AnyAnswer, AnyRequest, RefusalReason
 
 log = logging.getLogger("cachecheck.agent")
@@ -34,6 +47,10 @@ READS_AT_ONCE = 2
 
 _surveying = Lock()
 _reading = BoundedSemaphore(READS_AT_ONCE)
+_holdings = Holdings()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_holdings.reset)
 
 
 def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> AnyAnswer:
@@ -45,6 +62,13 @@ def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) 
         return Elsewhere(worker=worker, received_at=received_at, sent_at=time.time())
     try:
         return _answered(request, conf, worker, received_at)
+    except Unmet as exc:
+        retry_seconds = BUSY_RETRY_SECONDS if exc.reason == "busy" else None
+        return refusal(
+            exc.reason, exc.detail, conf=conf, worker=worker, retry_after_seconds=retry_seconds
+        )
+    except StoreError as exc:
+        return refusal("not-allowed", exc.reason, conf=conf, worker=worker)
     except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
         kind = type(request).__name__.lower()
         log.warning("a probe (%s) met an error of the site: %s", kind, type(exc).__name__)
@@ -58,6 +82,10 @@ def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: floa
             return _described(request, conf, worker, received_at)
         case Survey():
             return _surveyed(request, conf, worker, received_at)
+        case Gather():
+            return _gathered(request, conf, worker, received_at)
+        case Collect():
+            return _collected(request, conf, worker, received_at)
         case Read():
             return _readings(request, conf, worker, received_at)
         case _:
@@ -106,44 +134,71 @@ def _described(request: Describe, conf: Conf, worker: Worker, received_at: float
     )
 
 
-def _surveyed(
-    request: Survey, conf: Conf, worker: Worker, received_at: float
-) -> Surveyed | Refused:
-    if request.cache not in conf.caches:
-        return _unknown_cache(request.cache, conf, worker)
-    if not _surveying.acquire(blocking=False):
-        return _busy("this worker is on another survey", conf, worker)
-    try:
-        pace = Budget(conf.budget_seconds)
-        summary, cursor = survey.survey(backend_for(request.cache), request, conf, pace)
-    except StoreError as exc:
-        return refusal("not-allowed", exc.reason, conf=conf, worker=worker)
-    finally:
-        _surveying.release()
+def _surveyed(request: Survey, conf: Conf, worker: Worker, received_at: float) -> Surveyed:
+    _demand_cache(request.cache, conf)
+    demand_survey(request, conf)
+    with _in_turn(_surveying, "this worker is on another survey"):
+        page = _page(request, conf, Budget(conf.budget_seconds))
     return Surveyed(
         worker=worker,
         received_at=received_at,
         sent_at=time.time(),
-        summary=summary,
+        summary=page.summary,
+        cursor=page.cursor,
+        sums=page.sums,
+    )
+
+
+def _page(request: Survey, conf: Conf, pace: Pace) -> Outcome:
+    backend = backend_for(request.cache)
+    if request.summing is None:
+        return Outcome(*survey.survey(backend, request, conf, pace))
+
+    def add(summer: Summer) -> tuple[Summary, str | None]:
+        return survey.add_page(backend, request, conf, pace, summer)
+
+    if request.page is not None:
+        return _holdings.add_page(request.page, request, request.summing, add)
+    summer = Summer(bytes.fromhex(request.seed), request.summing)
+    return Outcome(*add(summer), sums=summer.sums())
+
+
+def _gathered(request: Gather, conf: Conf, worker: Worker, received_at: float) -> Gathered:
+    _demand_cache(request.cache, conf)
+    kept = _holdings.gather(request.run, request.cache)
+    sums = None if kept is None else kept.summer.sums()
+    return Gathered(
+        worker=worker,
+        received_at=received_at,
+        sent_at=time.time(),
+        sums=sums,
+        pages=() if kept is None else kept.pages,
+    )
+
+
+def _collected(request: Collect, conf: Conf, worker: Worker, received_at: float) -> Collected:
+    _demand_cache(request.cache, conf)
+    demand_collect(request)
+    with _in_turn(_surveying, "this worker is on another survey"):
+        pace = Budget(conf.budget_seconds)
+        listed, scanned, cursor = collect.collect(backend_for(request.cache), request, conf, pace)
+    return Collected(
+        worker=worker,
+        received_at=received_at,
+        sent_at=time.time(),
+        listed=listed,
+        scanned=scanned,
         cursor=cursor,
     )
 
 
-def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> Readings | Refused:
-    if request.cache not in conf.caches:
-        return _unknown_cache(request.cache, conf, worker)
+def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> Readings:
+    _demand_cache(request.cache, conf)
     if len(request.keys) > conf.max_keys:
-        detail = f"more than {conf.max_keys} keys in one request"
-        return refusal("too-large", detail, conf=conf, worker=worker)
-    if not _reading.acquire(blocking=False):
-        return _busy(f"this worker is on {READS_AT_ONCE} other readings", conf, worker)
-    try:
+        raise Unmet("too-large", f"more than {conf.max_keys} keys in one request")
+    with _in_turn(_reading, f"this worker is on {READS_AT_ONCE} other readings"):
         pace = Budget(conf.budget_seconds)
         readings = read.read(backend_for(request.cache), request, conf, pace)
-    except StoreError as exc:
-        return refusal("not-allowed", exc.reason, conf=conf, worker=worker)
-    finally:
-        _reading.release()
     return Readings(
         worker=worker,
         received_at=received_at,
@@ -153,10 +208,18 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
     )
 
 
-def _busy(detail: str, conf: Conf, worker: Worker) -> Refused:
-    return refusal("busy", detail, conf=conf, worker=worker, retry_after_seconds=BUSY_RETRY_SECONDS)
+def _demand_cache(alias: str, conf: Conf) -> None:
+    if alias not in conf.caches:
+        detail = f"no cache {alias!r} here; there are {', '.join(conf.caches)}"
+        raise Unmet("unknown-cache", detail)
 
 
-def _unknown_cache(alias: str, conf: Conf, worker: Worker) -> Refused:
-    detail = f"no cache {alias!r} here; there are {', '.join(conf.caches)}"
-    return refusal("unknown-cache", detail, conf=conf, worker=worker)
+@contextmanager
+def _in_turn(turns: Lock | BoundedSemaphore, taken: str) -> Iterator[None]:
+    """Take a turn and give it back; raises ``Unmet`` where none is free."""
+    if not turns.acquire(blocking=False):
+        raise Unmet("busy", taken)
+    try:
+        yield
+    finally:
+        turns.release()

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.model import Namespace
+from cachecheck.stores.namespaces import KEY, logical_key
 
 if TYPE_CHECKING:
     from django.core.cache.backends.base import BaseCache
-
-KEY = "{key}"
-"""Where the logical key stands in a namespace's form."""
 
 
 def observe(cache: BaseCache, probe_key: str) -> Namespace:
@@ -34,12 +32,7 @@ def observe(cache: BaseCache, probe_key: str) -> Namespace:
 
 def recover(stored: str, namespace: Namespace) -> str | None:
     """Recover the logical key; None where the stored key is outside the namespace."""
-    if namespace.form is None:
-        return None
-    head, _, tail = namespace.form.partition(KEY)
-    if not (stored.startswith(head) and stored.endswith(tail)):
-        return None
-    return stored[len(head) : len(stored) - len(tail)] or None
+    return None if namespace.form is None else logical_key(stored, namespace.form)
 
 
 def _observed_prefix(made: str, default_tail: str, key_prefix: str) -> str:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import heapq
-import re
 from contextlib import closing
-from fnmatch import translate
 from typing import TYPE_CHECKING
 
-from cachecheck.agent.withholding import Withholding
+from cachecheck.agent.adding import adder
+from cachecheck.agent.sorting import KINDS, Chooser, Sorter
 from cachecheck.digest import key_digest
-from cachecheck.model import MAX_KEY_CHARS, Key
+from cachecheck.model import Key
+from cachecheck.stores.pages import walk_page
 from cachecheck.survey import SampledKey, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
-    from cachecheck.model import Namespace, Naming
+    from cachecheck.agent.sorting import Kind
+    from cachecheck.model import Naming
     from cachecheck.stores.base import Pace, Page
+    from cachecheck.sums import Summer
     from cachecheck.wire import Survey
 
 _KEYS_BETWEEN_PACES = 50
 _KEYS_IN_BUCKET = 50
 _DIGESTS = 1 << 128
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def survey(backend: Backend, request: Survey, conf: Conf, pace: Pace) -> tuple[Summary, str | None]:
@@ -35,56 +36,82 @@ def survey(backend: Backend, request: Survey, conf: Conf, pace: Pace) -> tuple[S
     files are, are listed: their logical keys, which ``WITHHOLD`` is about, are not known here.
     Raises ``StoreError`` where the store cannot be listed.
     """
-    classify = _Classifier(backend, request, conf)
+    sampler = _Sampler(backend, request, conf)
     cursor = request.cursor
     with closing(backend.store()) as store:
         while True:
             page = store.scan(cursor, pace)
-            classify.add(page, pace)
+            sampler.add(page, pace)
             cursor = page.cursor
-            if cursor is None or not pace():
-                return classify.summary(pace), cursor
+            is_enough = request.most_keys is not None and sampler.scanned >= request.most_keys
+            if cursor is None or is_enough or not pace():
+                return sampler.summary(pace), cursor
 
 
-class _Classifier:
-    """Sorts stored keys into entries, foreign, withheld and unmatched ones, and samples them."""
+def add_page(
+    backend: Backend, request: Survey, conf: Conf, pace: Pace, summer: Summer
+) -> tuple[Summary, str | None]:
+    """Add the entries of one page to ``summer``; give the page's counts and the next cursor.
+
+    What ``WITHHOLD`` names is counted and not summed. Raises ``StoreError`` where the store cannot
+    be read; some of the page may have been added by then, so the sums are then worth nothing.
+    """
+    chooser = Chooser(Sorter(backend, request.match, conf), pace)
+    entries, expiring = summer.entries, summer.expiring
+    take = adder(summer, pace)
+    with closing(backend.store()) as store:
+        walked = walk_page(store, request.cursor, chooser, take, pace, most_keys=request.most_keys)
+    entries, expiring = summer.entries - entries, summer.expiring - expiring
+    foreign = chooser.counts["foreign"] + walked.foreign
+    withheld, unmatched = chooser.counts["withheld"], chooser.counts["unmatched"]
+    summary = Summary(
+        scanned=entries + foreign + withheld + unmatched + expiring + walked.unread,
+        entries=entries,
+        foreign=foreign,
+        withheld=withheld,
+        unmatched=unmatched,
+        expiring=expiring,
+        unread=walked.unread,
+    )
+    return summary, walked.cursor
+
+
+class _Sampler:
+    """Sorts the stored keys of pages, counts them by kind, and samples the entries."""
 
     def __init__(self, backend: Backend, request: Survey, conf: Conf) -> None:
         self._seed = bytes.fromhex(request.seed)
-        self._matches = _matcher(request.match)
-        self._withholding = Withholding(backend, conf)
-        self._name = _namer(backend, self._withholding.namespace)
-        self._sample = _Sample(request.sample, request.below, self._naming(backend))
-        self._counts = {"entries": 0, "foreign": 0, "withheld": 0, "unmatched": 0}
+        self._sorter = Sorter(backend, request.match, conf)
+        self._sample = _Sample(request.sample, request.below, self._sorter.naming)
+        self._counts: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+
+    @property
+    def scanned(self) -> int:
+        """How many stored keys were looked at."""
+        return sum(self._counts.values())
 
     def add(self, page: Page, pace: Pace) -> None:
         """Sum up a page that was listed, whole."""
         self._counts["foreign"] += page.foreign
         for number, stored in enumerate(page.keys, 1):
-            key = self._name(stored)
-            kind = self._kind(key, stored)
+            kind, name = self._sorter.sort(stored)
             self._counts[kind] += 1
-            if kind == "entries" and key is not None:
-                self._sample.add(key_digest(self._seed, key.name), key.name)
+            if kind == "entries":
+                self._sample.add(key_digest(self._seed, name), name)
             if number % _KEYS_BETWEEN_PACES == 0:
                 pace()
 
     def summary(self, pace: Pace) -> Summary:
         """Give the sum of all pages."""
+        counts = self._counts
         return Summary(
-            scanned=sum(self._counts.values()), sample=self._sample.in_order(pace), **self._counts
+            scanned=self.scanned,
+            entries=counts["entries"],
+            foreign=counts["foreign"],
+            withheld=counts["withheld"],
+            unmatched=counts["unmatched"],
+            sample=self._sample.in_order(pace),
         )
-
-    def _naming(self, backend: Backend) -> Naming:
-        is_recovered = backend.naming == "stored" and self._withholding.namespace.is_reversible
-        return "logical" if is_recovered else backend.naming
-
-    def _kind(self, key: Key | None, stored: str) -> str:
-        if key is None or not _can_be_told(key.name):
-            return "foreign"
-        if self._withholding.hides(key, stored):
-            return "withheld"
-        return "entries" if self._matches(key.name) else "unmatched"
 
 
 class _Sample:
@@ -135,23 +162,3 @@ class _Sample:
                 key = Key(name=self._names.pop(number), naming=self._naming)
                 yield SampledKey(digest=f"{number:032x}", key=key)
             pace()
-
-
-def _can_be_told(name: str) -> bool:
-    """Whether a name fits into a message; no Django application makes keys that do not."""
-    return 0 < len(name) <= MAX_KEY_CHARS and not _SURROGATE.search(name)
-
-
-def _matcher(glob: str) -> Callable[[str], object]:
-    return (lambda _name: True) if glob == "*" else re.compile(translate(glob)).match
-
-
-def _namer(backend: Backend, namespace: Namespace) -> Callable[[str], Key | None]:
-    naming = backend.naming
-    if naming == "stored" and namespace.is_reversible:
-        return lambda stored: _logical(backend.logical_key(stored, namespace))
-    return lambda stored: Key(name=stored, naming=naming)
-
-
-def _logical(name: str | None) -> Key | None:
-    return None if name is None else Key(name=name, naming="logical")

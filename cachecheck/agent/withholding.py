@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cachecheck.agent.namespaces import KEY
 from cachecheck.model import Key
+from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
     from cachecheck.agent.backends.base import Backend

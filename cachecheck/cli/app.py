@@ -10,6 +10,7 @@ from cachecheck import __version__
 from cachecheck.cli.check import check
 from cachecheck.cli.demo import demo
 from cachecheck.cli.explain import explain
+from cachecheck.cli.help import Command
 from cachecheck.cli.init import init
 from cachecheck.cli.nodes import nodes
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     help="Compare the caches of a Django fleet, over every worker of every node.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -40,4 +42,4 @@ def _root(
 
 
 for _command in (check, nodes, explain, init, demo):
-    app.command()(_command)
+    app.command(cls=Command)(_command)

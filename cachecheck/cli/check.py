@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from cachecheck.cli import output, words
+from cachecheck.cli import auditing, output, words
 from cachecheck.cli.running import run
 from cachecheck.cli.wiring import (
     Setup,
@@ -36,6 +36,9 @@ def check(  # noqa: PLR0913  one argument for each option
     keys_from: words.KeysFrom = None,
     match: words.Match = None,
     sample: words.Sample = None,
+    all_: words.All = False,
+    allow_touch: words.AllowTouch = False,
+    resume: words.Resume = None,
     max_scan: words.MaxScan = None,
     ttl_tolerance: words.TtlTolerance = None,
     settle: words.Settle = None,
@@ -50,6 +53,7 @@ def check(  # noqa: PLR0913  one argument for each option
     deadline: words.Deadline = None,
     concurrency: words.Concurrency = None,
     rate: words.KeyRate = None,
+    dask: words.Dask = None,
     plan: words.Plan = False,
     format_: words.Format = "table",
     save: words.Save = None,
@@ -78,6 +82,8 @@ def check(  # noqa: PLR0913  one argument for each option
         "keys": named_keys(key, keys_from),
         "match": match,
         "sample": sample,
+        "all": all_ or None,
+        "allow_touch": allow_touch or None,
         "max_scan": max_scan,
         "ttl_tolerance": ttl_tolerance,
         "settle": settle,
@@ -98,7 +104,7 @@ def check(  # noqa: PLR0913  one argument for each option
     if plan:
         _plan(setup, shows_progress=shows_progress)
         return
-    observed = run(setup, shows_progress=shows_progress)
+    observed = auditing.observe(setup, resume=resume, dask=dask, shows_progress=shows_progress)
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
 
     report = report_of(observed, setup.options, known)

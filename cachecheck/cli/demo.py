@@ -29,7 +29,7 @@ def demo(
         bool, typer.Option("--keep", help="Leave the nodes up until Ctrl-C, to try things on.")
     ] = False,
 ) -> None:
-    """Start a real deployment on this machine, with faults in it, and check it.
+    """Start a real deployment with faults in it here, and check it.
 
     Exit codes: 0 every planted fault was found, 1 one was not or a node did not start, 2 usage
     error, such as Django or gunicorn missing.

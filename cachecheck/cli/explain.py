@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cachecheck.cli.output import terminal_width
 from cachecheck.errors import UsageError
-from cachecheck.rules.catalogue import CATALOGUE, Kind
+
+if TYPE_CHECKING:
+    from cachecheck.rules.catalogue import Kind
 
 
 def explain(
@@ -20,6 +22,8 @@ def explain(
     ] = None,
 ) -> None:
     """Say what a finding means, how it is detected, and what to change."""
+    from cachecheck.rules.catalogue import CATALOGUE  # noqa: PLC0415  --help stays quick
+
     if code is None:
         for kind in CATALOGUE.values():
             sys.stdout.write(f"{kind.code}  {kind.severity:<8} {kind.name}\n")

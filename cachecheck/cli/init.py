@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,8 @@ from cachecheck.errors import UsageError
 
 def template() -> str:
     """Give the commented configuration, as ``configs/cachecheck.toml`` has it too."""
+    from importlib.resources import files  # noqa: PLC0415  --help stays quick
+
     return files("cachecheck.cli").joinpath("cachecheck.toml").read_text(encoding="utf-8")
 
 

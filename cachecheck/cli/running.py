@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING
 from cachecheck.cli import progress
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from cachecheck.cli.wiring import Setup
+    from cachecheck.coordinator.audit import Ledger
     from cachecheck.coordinator.run import Observed, Reads
 
 
-def run(setup: Setup, *, shows_progress: bool, reads: Reads = "entries") -> Observed:
-    """Observe the fleet, reading no more than is said."""
+def run(
+    setup: Setup,
+    *,
+    shows_progress: bool,
+    reads: Reads = "entries",
+    ledger: Ledger | None = None,
+    heavy: Executor | None = None,
+) -> Observed:
+    """Observe the fleet, reading no more than is said; ``ledger`` and ``heavy`` as there."""
     import asyncio  # noqa: PLC0415  --help stays quick
 
     from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
     with progress.shown(is_wanted=shows_progress) as bars:
-        return asyncio.run(observe(setup.targets, setup.options, bars, reads=reads))
+        return asyncio.run(
+            observe(setup.targets, setup.options, bars, reads=reads, ledger=ledger, heavy=heavy)
+        )

@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cachecheck.coordinator import config as configuration
-from cachecheck.coordinator.fleet import Target, Transport, parse_nodes
+from cachecheck.coordinator.fleet import (
+    AnyNode,
+    AnyTarget,
+    StoreNode,
+    Target,
+    Transport,
+    parse_nodes,
+)
 from cachecheck.coordinator.options import Options, demand_sensible
-from cachecheck.coordinator.tls import tls_context
 from cachecheck.errors import UsageError
 from cachecheck.model import Value
 from cachecheck.reporting.json import parse
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from cachecheck.model import Report
 
 SECRET_VARIABLE = "CACHECHECK_SECRET"  # noqa: S105  the name of a variable
+STORE_PASSWORD_VARIABLE = "CACHECHECK_STORE_PASSWORD"  # noqa: S105  the name of a variable
 CONFIG_NAME = "cachecheck.toml"
 
 
@@ -42,7 +49,7 @@ class Who(Value, frozen=True, kw_only=True):
 class Setup(Value, frozen=True, kw_only=True):
     """What a run needs: whom to ask, and the options in force."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[AnyTarget, ...]
     options: Options
 
 
@@ -137,26 +144,64 @@ def _default_paths() -> tuple[Path, ...]:
     return (Path(CONFIG_NAME), Path(base) / "cachecheck" / CONFIG_NAME)
 
 
-def _targets(who: Who, config: configuration.Config, path: Path | None) -> tuple[Target, ...]:
+def _targets(who: Who, config: configuration.Config, path: Path | None) -> tuple[AnyTarget, ...]:
     if who.words and who.fleet:
         raise UsageError("give either nodes or --fleet, not both")
     if who.words or path is None:
         nodes = parse_nodes(who.words, who.transport)
-        keyring = _keyring(who.secret_file, who.keyid)
-        return tuple(Target(node=node, keyring=keyring) for node in nodes)
+        found = tuple((node, _password_file(node)) for node in nodes)
+        return _equipped(found, who, configuration.FleetTable())
     fleet = configuration.choose_fleet(config, who.fleet, str(path))
-    found = configuration.nodes_of(fleet, who.transport)
+    return _equipped(configuration.nodes_of(fleet, who.transport), who, fleet)
+
+
+def _password_file(node: AnyNode) -> str | None:
+    return node.spec.password_file if isinstance(node, StoreNode) else None
+
+
+def _equipped(
+    found: Sequence[tuple[AnyNode, str | None]], who: Who, fleet: configuration.FleetTable
+) -> tuple[AnyTarget, ...]:
+    """Give each node the secret that its probes are signed with, each store its password."""
     keyid = who.keyid or fleet.keyid
-    files = {own for _, own in found}
-    keyrings = {own: _keyring(who.secret_file or own or fleet.secret_file, keyid) for own in files}
-    return tuple(Target(node=node, keyring=keyrings[own]) for node, own in found)
+    keyrings: dict[str | None, Keyring] = {}
+    targets: list[AnyTarget] = []
+    for node, own in found:
+        if isinstance(node, StoreNode):
+            targets.append(_with_password(node, own))
+            continue
+        if own not in keyrings:
+            keyrings[own] = _keyring(who.secret_file or own or fleet.secret_file, keyid)
+        targets.append(Target(node=node, keyring=keyrings[own]))
+    return tuple(targets)
 
 
-def _demand_usable_certificates(targets: Iterable[Target]) -> None:
-    transports = (target.node.transport for target in targets)
-    for ca_file, client_cert in {(one.ca_file, one.client_cert) for one in transports}:
-        if ca_file or client_cert:
-            tls_context(ca_file, client_cert)
+def _with_password(node: StoreNode, file: str | None) -> StoreNode:
+    """Give a store its password; memcached has none."""
+    if file is not None:
+        text = _read(Path(file), f"the password of {node.name}")
+    else:
+        text = os.environ.get(STORE_PASSWORD_VARIABLE, "")
+    if not text.strip() or node.spec.kind == "memcached":
+        return node
+    from cachecheck.stores.direct import with_password  # noqa: PLC0415  --help stays quick
+
+    return StoreNode(spec=with_password(node.spec, text))
+
+
+def _demand_usable_certificates(targets: Iterable[AnyTarget]) -> None:
+    files = {_certificates(target) for target in targets} - {(None, None)}
+    if not files:
+        return
+    from cachecheck.coordinator.tls import tls_context  # noqa: PLC0415  ssl takes its time
+
+    for ca_file, client_cert in files:
+        tls_context(ca_file, client_cert)
+
+
+def _certificates(target: AnyTarget) -> tuple[str | None, str | None]:
+    of = target.spec if isinstance(target, StoreNode) else target.node.transport
+    return (of.ca_file, of.client_cert)
 
 
 def _keyring(secret_file: str | None, keyid: str | None) -> Keyring:

@@ -17,8 +17,8 @@ Nodes: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[NODE]...",
-        help="URL, HOST:PORT, or NAME=URL of each node. Without any: the fleet of the "
-        "configuration.",
+        help="URL, HOST:PORT, or NAME=URL of each node, or of a store such as redis://HOST/0. "
+        "Without any: the fleet of the configuration.",
         show_default=False,
     ),
 ]
@@ -128,6 +128,27 @@ Sample: TypeAlias = Annotated[
         "--sample",
         metavar="N",
         help="How many keys to sample; default: 1000, or none where keys are named.",
+        rich_help_panel=_WHAT,
+    ),
+]
+All: TypeAlias = Annotated[
+    bool,
+    typer.Option("--all", help="Compare every key, in place of a sample.", rich_help_panel=_WHAT),
+]
+AllowTouch: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--allow-touch",
+        help="With --all: also where reading every key changes which entries are evicted next.",
+        rich_help_panel=_WHAT,
+    ),
+]
+Resume: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="FILE",
+        help="With --all: keep what is done in FILE, and go on from it after an interruption.",
         rich_help_panel=_WHAT,
     ),
 ]
@@ -247,6 +268,15 @@ KeyRate: TypeAlias = Annotated[
         "--rate",
         metavar="KEYS/S",
         help="Keys read per second over all nodes; default: unlimited.",
+        rich_help_panel=_LIMITS,
+    ),
+]
+Dask: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Read stores whole on a Dask cluster, such as tcp://scheduler:8786.",
         rich_help_panel=_LIMITS,
     ),
 ]

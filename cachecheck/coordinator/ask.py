@@ -12,7 +12,7 @@ import random
 from typing import TYPE_CHECKING, TypeVar
 
 from cachecheck.coordinator.outcomes import Answered, NoAnswer
-from cachecheck.wire import Elsewhere
+from cachecheck.wire import Collect, Elsewhere, Gather, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,27 @@ LARGEST_BURST = 40
 PER_WORKER = 2
 PATIENCE = 6
 GAP_SECONDS = 0.003
+_HEAVY = (Survey, Gather, Collect)  # where a second worker that answers has worked for nothing
 
 Group = TypeVar("Group")
+
+
+class WebNode:
+    """A Django node as the prober asks it: by bursts, until the workers that are meant answer."""
+
+    is_direct = False
+
+    def __init__(self, client: Client, target: Target) -> None:
+        self._client = client
+        self._target = target
+
+    async def ask(
+        self,
+        wanted: Mapping[Group, frozenset[str]],
+        request_for: Callable[[tuple[str, ...]], AnyRequest],
+    ) -> dict[Group, Outcome]:
+        """Ask for one worker of each wanted group."""
+        return await ask(self._client, self._target, wanted, request_for)
 
 
 async def ask(
@@ -46,7 +65,9 @@ async def ask(
     missing = dict(wanted)
     heard: dict[Group, Outcome] = {}
     instead: NoAnswer | None = None
+    is_heavy = isinstance(request_for(()), _HEAVY)
     fruitless, size = 0, sum(1 if len(ids) > 1 else PER_WORKER for ids in missing.values())
+    size = len(missing) if is_heavy else size
     while missing and fruitless < PATIENCE and client.remaining_seconds > 0:
         audience = tuple(sorted(frozenset().union(*missing.values())))
         outcomes = await burst(client, target, request_for(audience), size)
@@ -54,7 +75,7 @@ async def ask(
         heard |= news
         missing = {group: ids for group, ids in missing.items() if group not in news}
         fruitless = 0 if news else fruitless + _wasted(outcomes)
-        size = PER_WORKER * len(missing) * 4**fruitless
+        size = len(missing) * (2**fruitless if is_heavy else PER_WORKER * 4**fruitless)
         if missing and not news:
             instead = _instead(outcomes) or instead
             await asyncio.sleep(_pause(outcomes))

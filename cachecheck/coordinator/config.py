@@ -6,20 +6,43 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 import msgspec
 
-from cachecheck.coordinator.fleet import Node, Transport, demand_distinct, parse_node
+from cachecheck.coordinator.fleet import (
+    AnyNode,
+    StoreNode,
+    Transport,
+    demand_distinct,
+    is_store,
+    parse_any,
+)
 from cachecheck.errors import ConfigError, UsageError
 from cachecheck.model import Value
 
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _UNKNOWN = re.compile(r"unknown field `([^`]+)`")
 _LAST_IN_PATH = re.compile(r"`\$.*\.(\w+)[^`.]*`$")
+_PASSWORD_FILE = re.compile(r"([?&]password_file=)([^&]+)")
+_OF_STORES = (
+    "username",
+    "password_file",
+    "cache",
+    "application",
+    "prefix",
+    "version",
+    "form",
+    "replicas",
+)
+_OF_NODES = ("host_header", "headers", "secret_file")
 
 
 class NodeTable(Value, frozen=True, kw_only=True):
-    """``[[fleets.NAME.nodes]]``: a node with what differs from the fleet's settings."""
+    """``[[fleets.NAME.nodes]]``: a node with what differs from the fleet's settings.
+
+    From ``username`` on the settings are those of a store that is read directly.
+    """
 
     url: str
     name: str | None = None
@@ -28,6 +51,14 @@ class NodeTable(Value, frozen=True, kw_only=True):
     ca_file: str | None = None
     client_cert: str | None = None
     secret_file: str | None = None
+    username: str | None = None
+    password_file: str | None = None
+    cache: str | None = None
+    application: str | None = None
+    prefix: str | None = None
+    version: int | str | None = None
+    form: str | None = None
+    replicas: bool | None = None
 
 
 class FleetTable(Value, frozen=True, kw_only=True):
@@ -97,14 +128,25 @@ def _anchored(config: Config, folder: Path) -> Config:
 
 
 def _anchored_node(folder: Path, node: str | NodeTable) -> str | NodeTable:
-    return node if isinstance(node, str) else _beside(folder, node)
+    if isinstance(node, str):
+        return _anchored_word(folder, node)
+    return _beside(folder, node, url=_anchored_word(folder, node.url))
+
+
+def _anchored_word(folder: Path, word: str) -> str:
+    """Look for the file that the URL of a store names beside the configuration, too."""
+    if not is_store(word):
+        return word
+    return _PASSWORD_FILE.sub(
+        lambda found: f"{found[1]}{quote(str(folder / Path(unquote(found[2])).expanduser()))}", word
+    )
 
 
 def _beside(folder: Path, table: _Table, **changed: Any) -> _Table:
     files = {
         name: str(folder / Path(named).expanduser())
-        for name in ("secret_file", "ca_file", "client_cert")
-        if (named := getattr(table, name)) is not None
+        for name in ("secret_file", "ca_file", "client_cert", "password_file")
+        if (named := getattr(table, name, None)) is not None
     }
     return msgspec.structs.replace(table, **files, **changed)
 
@@ -136,16 +178,50 @@ def choose_fleet(config: Config, name: str | None, path: str) -> FleetTable:
     return config.fleets[name]
 
 
-def nodes_of(fleet: FleetTable, defaults: Transport) -> tuple[tuple[Node, str | None], ...]:
-    """Give the nodes of a fleet, each with the secret file of its own, if it has one."""
+def nodes_of(fleet: FleetTable, defaults: Transport) -> tuple[tuple[AnyNode, str | None], ...]:
+    """Give the nodes of a fleet, each with the secret file of its own, if it has one.
+
+    Of a store that is the file of its password.
+    """
     tables = tuple(
         NodeTable(url=entry) if isinstance(entry, str) else entry for entry in fleet.nodes
     )
-    nodes = tuple(
-        parse_node(table.url, _transport(table, fleet, defaults), table.name) for table in tables
-    )
+    nodes = tuple(_node(table, _transport(table, fleet, defaults)) for table in tables)
     demand_distinct(nodes)
-    return tuple((node, table.secret_file) for node, table in zip(nodes, tables, strict=True))
+    return tuple(
+        (node, node.spec.password_file if isinstance(node, StoreNode) else table.secret_file)
+        for node, table in zip(nodes, tables, strict=True)
+    )
+
+
+def _node(table: NodeTable, transport: Transport) -> AnyNode:
+    """Make a node of its table, with what is said of a store in the place where its URL has it."""
+    given = {name: getattr(table, name) for name in _OF_STORES if getattr(table, name) is not None}
+    if not is_store(table.url):
+        if given:
+            first = next(iter(given))
+            raise UsageError(f"{table.name or 'a node'}: {first} is said of stores alone")
+        return parse_any(table.url, transport, table.name)
+    for name in _OF_NODES:
+        if getattr(table, name):
+            raise UsageError(f"{table.name or 'a store'}: {name} is said of Django nodes alone")
+    return parse_any(_address(table.url, given), transport, table.name)
+
+
+def _address(address: str, given: dict[str, Any]) -> str:
+    """Write settings into the URL of a store, which is read with one set of rules."""
+    settings = dict(given)
+    if username := settings.pop("username", None):
+        scheme, _, rest = address.partition("://")
+        address = f"{scheme}://{quote(username, safe='')}@{rest}"
+    words = [f"{name}={_word(value)}" for name, value in settings.items()]
+    if not words:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{'&'.join(words)}"
+
+
+def _word(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else quote(str(value))
 
 
 def _transport(table: NodeTable, fleet: FleetTable, defaults: Transport) -> Transport:

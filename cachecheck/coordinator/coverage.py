@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from cachecheck.coordinator.views import cohorts, seen_views, set_apart
 from cachecheck.model import Failed, Value
 from cachecheck.rules.grouping import is_seen
 
@@ -45,10 +46,15 @@ def cover(
         *_workers(found),
         *_backends(observed),
         *_stores(observed),
+        *_set_apart(observed),
         *(
             line
             for entries in observed.entries
-            for line in (*_lost(entries, observed), *_keys(entries, options, show))
+            for line in (
+                *_lost(entries, observed),
+                *_audit(entries, options),
+                *_keys(entries, options, show),
+            )
         ),
     )
     return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=_notes(observed))
@@ -85,7 +91,7 @@ def _workers(found: Findings) -> Iterator[str]:
 
 def _backends(observed: Observed) -> Iterator[str]:
     for node in observed.fleet.nodes:
-        for cache in (cache for worker in node.workers for cache in worker.caches):
+        for cache in (cache for one in node.onlookers for cache in one.caches):
             if cache.kind == "dummy" or cache.capabilities.can_read:
                 continue
             what = "read" if is_seen(cache) else "looked at"
@@ -105,6 +111,12 @@ def _stores(observed: Observed) -> Iterator[str]:
             yield f"{stores.cache}: {stores.undecided}"
 
 
+def _set_apart(observed: Observed) -> Iterator[str]:
+    """Name the stores that are read directly and could be compared with nothing."""
+    if observed.reads_entries:
+        yield from set_apart(cohorts(seen_views(observed.fleet, observed.aliases)))
+
+
 def _lost(entries: Entries, observed: Observed) -> Iterator[str]:
     """Name the views that were lost; a worker that was restarted is F007, and closed with that."""
     restarted = {label for node in observed.fleet.nodes for label in node.restarted}
@@ -117,6 +129,29 @@ def _lost(entries: Entries, observed: Observed) -> Iterator[str]:
         )
 
 
+def _audit(entries: Entries, options: Options) -> Iterator[str]:
+    """Say which keys were not compared, where every one should have been."""
+    cache = entries.cohort.cache
+    if entries.not_audited:
+        yield f"{cache}: not every key was compared: {entries.not_audited}"
+    if options.all:
+        deaf = [seen for seen in entries.cohort.views if not seen.cache.capabilities.can_scan]
+        nodes = sorted({seen.view.node for seen in deaf})
+        if deaf:
+            reasons = "; ".join(deaf[0].cache.capabilities.reasons[:2])
+            yield f"the keys of {cache} cannot be listed on {_some(nodes)}: {reasons}"
+    if entries.audit is None:
+        return
+    for failure in entries.audit.failures:
+        yield f"what differs in {cache} was not listed whole through {failure}"
+    if not entries.is_whole and not entries.audit.failures:
+        yield f"{cache}: not every key was compared"
+    for unit, surveyed in entries.audit.surveys:
+        if surveyed.summary.unread:
+            count = surveyed.summary.unread
+            yield f"{cache}: {count} entries could not be read through {unit.node}: too large"
+
+
 def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Iterator[str]:
     cache = entries.cohort.cache
     for unit, surveyed in entries.surveys:
@@ -126,7 +161,7 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
         reasons = entries.cohort.views[0].cache.capabilities.reasons
         because = f" ({'; '.join(reasons[:2])})" if reasons else ""
         yield f"the keys of {cache} cannot be listed{because}: name keys with --key"
-    for examination in (entries.named, entries.sampled):
+    for examination in (entries.named, entries.sampled, entries.examples):
         yield from _unread(cache, examination, show)
     gone = [one for one in entries.named.keys if one.judgement == "closed"]
     if gone:
@@ -208,6 +243,7 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     for _unit, surveyed in entries.surveys:
         if not surveyed.is_complete and not surveyed.failure:
             yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"
+    yield from _audit_notes(entries)
     units = entries.named.units or entries.sampled.units
     if len(units) == 1 and len(units[0].stands_for) > 1:
         yield "its views share one store, so each key was read once for all of them"
@@ -217,6 +253,22 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     replicas = max(one.unread_replicas for one in capabilities)
     if replicas:
         yield f"{replicas} replicas were not read, only the server that takes writes"
+
+
+def _audit_notes(entries: Entries) -> Iterator[str]:
+    audit = entries.audit
+    if audit is None:
+        return
+    expiring = max(surveyed.summary.expiring for _, surveyed in audit.surveys)
+    if expiring:
+        yield f"up to {expiring} entries that expire during the run were left out"
+    if audit.is_jitter:
+        yield "expiries differ so widely within the tolerance that they were compared one by one"
+    if not audit.is_whole and audit.suspects:
+        yield (
+            "far more differs than can be listed: the rate is that of a sample, and the findings "
+            "are examples"
+        )
 
 
 def _counting_note(observed: Observed, alias: str) -> Iterator[str]:

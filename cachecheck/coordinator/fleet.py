@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from cachecheck.errors import UsageError
@@ -12,6 +12,8 @@ from cachecheck.signing import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cachecheck.stores.direct import StoreSpec  # noqa: TC004  nothing decodes a StoreNode
 
 DEFAULT_PATH = "/cachecheck/"
 MAX_NODES = 10_000
@@ -22,7 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_HEADER = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")  # a token of RFC 9110
 _HEADER_VALUE = re.compile(r"[ -~\t]{0,8000}")
-_STORE_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "memcached")
+_STORE = re.compile(r"(redis|rediss|unix|memcached|rediss?\+(sentinel|cluster))://", re.IGNORECASE)
 
 
 class Transport(Value, frozen=True, kw_only=True):
@@ -53,23 +55,79 @@ class Target(Value, frozen=True, kw_only=True):
     node: Node
     keyring: Keyring
 
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self.node.name
 
-def parse_nodes(words: Sequence[str], transport: Transport) -> tuple[Node, ...]:
+    @property
+    def url(self) -> str:
+        """Where its agent is mounted."""
+        return self.node.url
+
+
+class StoreNode(Value, frozen=True, kw_only=True):
+    """A store that the coordinator reads by itself, as the node list has it: with its replicas."""
+
+    spec: StoreSpec
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return self.spec.name
+
+    @property
+    def url(self) -> str:
+        """Where it is, and as which cache it is read, without credentials."""
+        from cachecheck.stores.direct import url  # noqa: PLC0415  --help stays quick
+
+        return url(self.spec)
+
+
+AnyNode: TypeAlias = Node | StoreNode
+AnyTarget: TypeAlias = Target | StoreNode
+
+
+def parse_nodes(words: Sequence[str], transport: Transport) -> tuple[AnyNode, ...]:
     """Turn the words of a node list into nodes; raises ``UsageError`` on the first bad one."""
-    return demand_distinct(tuple(parse_node(word, transport) for word in words))
+    return demand_distinct(tuple(parse_any(word, transport) for word in words))
+
+
+def parse_any(word: str, transport: Transport, name: str | None = None) -> AnyNode:
+    """Turn a word into a node or, by its scheme, into a store that is read directly."""
+    own_name, address = _name_apart(word, name)
+    if not is_store(address):
+        return parse_node(word, transport, name)
+    from cachecheck.stores.direct import parse_store  # noqa: PLC0415  --help stays quick
+
+    spec = parse_store(
+        address,
+        name=own_name,
+        ca_file=transport.ca_file,
+        client_cert=transport.client_cert,
+    )
+    return StoreNode(spec=spec)
+
+
+def is_store(word: str) -> bool:
+    """Whether a word names a store, not a Django node."""
+    return _STORE.match(_name_apart(word, None)[1]) is not None
 
 
 def parse_node(word: str, transport: Transport, name: str | None = None) -> Node:
-    """Turn ``[NAME=]URL`` or ``[NAME=]HOST[:PORT]`` into a node."""
-    named = _NAMED.fullmatch(word.strip())
-    if named and name is None:
-        name, word = named["name"], named["url"]
-    url = _normal_url(word.strip())
+    """Turn ``[NAME=]URL`` or ``[NAME=]HOST[:PORT]`` into a Django node."""
+    own_name, address = _name_apart(word, name)
+    url = _normal_url(address)
     _demand_sendable(transport)
-    return Node(name=name or _default_name(url), url=url, transport=transport)
+    return Node(name=own_name or _default_name(url), url=url, transport=transport)
 
 
-def demand_distinct(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+def _name_apart(word: str, name: str | None) -> tuple[str | None, str]:
+    named = _NAMED.fullmatch(word.strip()) if name is None else None
+    return (named["name"], named["url"].strip()) if named else (name, word.strip())
+
+
+def demand_distinct(nodes: tuple[AnyNode, ...]) -> tuple[AnyNode, ...]:
     """Refuse an empty list, duplicate names and duplicate addresses."""
     if not nodes:
         raise UsageError(
@@ -114,13 +172,11 @@ def _normal_url(word: str) -> str:
 
 
 def _demand_http(word: str, scheme: str) -> None:
-    if scheme in _STORE_SCHEMES:
-        raise UsageError(
-            f"{scheme}:// stores cannot be read directly by this version: "
-            "name the Django nodes that use the store"
-        )
     if scheme not in {"http", "https"}:
-        raise UsageError(f"{word.partition('://')[0]}:// is no scheme of a node: use http or https")
+        raise UsageError(
+            f"{word.partition('://')[0]}:// is no scheme of a node: use http or https, or that of "
+            "a store such as redis or memcached"
+        )
 
 
 def _demand_sendable(transport: Transport) -> None:

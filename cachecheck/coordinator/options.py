@@ -15,13 +15,16 @@ MAX_MATCH_CHARS = 500  # as on the wire
 class Options(Value, frozen=True, kw_only=True):
     """Durations are in seconds, ``rate`` in keys per second, ``require_coverage`` in percent.
 
-    ``sample`` None: 1,000 keys, or none where keys are named. ``caches`` empty: all.
+    ``sample`` None: 1,000 keys, or none where keys are named. ``all`` compares every key instead,
+    and draws a sample only where more differs than can be listed. ``caches`` empty: all.
     """
 
     caches: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     match: str = "*"
     sample: int | None = None
+    all: bool = False
+    allow_touch: bool = False
     max_scan: int = 200_000
     ttl_tolerance: float = 2.0
     settle: float = 10.0
@@ -42,7 +45,7 @@ class Options(Value, frozen=True, kw_only=True):
         """How many keys to sample."""
         if self.sample is not None:
             return self.sample
-        return 0 if self.keys else DEFAULT_SAMPLE
+        return 0 if self.keys and not self.all else DEFAULT_SAMPLE
 
 
 DEFAULT_SAMPLE = 1000
@@ -71,6 +74,8 @@ def demand_sensible(options: Options) -> Options:
         if value is not None and not (isfinite(value) and least <= value <= (most or value)):
             limit = f"between {least} and {most}" if most is not None else f"at least {least}"
             raise UsageError(f"--{name.replace('_', '-')} must be {limit}, not {value:g}")
+    if options.all and options.sample is not None:
+        raise UsageError("--all compares every key, --sample N some of them: give one of the two")
     if options.settle >= options.deadline:
         raise UsageError(
             f"--settle {options.settle:g} leaves no time within --deadline {options.deadline:g}: "

@@ -85,8 +85,13 @@ def judge(sent: Sent, received: Received) -> Outcome:
     return _accepted(answer, sent.at, received)
 
 
+_Accepted: TypeAlias = (
+    wire.Described | wire.Surveyed | wire.Gathered | wire.Collected | wire.Readings | wire.Elsewhere
+)
+
+
 def _accepted(
-    answer: wire.Described | wire.Surveyed | wire.Readings | wire.Elsewhere,
+    answer: _Accepted,
     sent_at: float,
     received: Received,
 ) -> Answered:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cachecheck.coordinator.entries import surveyors, units_of
+from cachecheck.coordinator.audit.audit import SEVERAL
 from cachecheck.coordinator.stores import needs_witnesses
+from cachecheck.coordinator.units import auditors, surveyors, touches, units_of
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.witness import WITNESSES
 
@@ -27,20 +28,43 @@ def plan_of(observed: Observed, options: Options) -> Iterator[str]:
     for cohort in cohorts(seen_views(observed.fleet, observed.aliases)):
         stores = maps[cohort.cache, cohort.application]
         units = units_of(cohort, stores)
-        yield from _cohort(cohort, units, surveyors(cohort, units, stores), options)
+        auditing = auditors(cohort, units, stores) if options.all else ()
+        if len(auditing) >= SEVERAL:
+            yield from _audit(cohort, auditing, options)
+        else:
+            yield from _cohort(cohort, units, surveyors(cohort, units, stores), options)
 
 
 def _node(node: ObservedNode) -> str:
     if node.state != "answered":
         return f"{node.name}: {node.state}, {node.detail}"
+    if node.store is not None:
+        return f"{node.name}: read directly"
     expected = "?" if node.workers_expected is None else node.workers_expected
     return f"{node.name}: {len(node.workers)} of {expected} workers heard"
+
+
+def _title(cohort: Cohort) -> str:
+    what = ", ".join(filter(None, (cohort.kind, cohort.application)))
+    return f"{cohort.cache} ({what}): {len(cohort.views)} views"
+
+
+def _audit(cohort: Cohort, auditing: Sequence[Unit], options: Options) -> Iterator[str]:
+    yield _title(cohort)
+    entries = {seen.view: seen.cache.capabilities.entries for seen in cohort.views}
+    for unit in auditing:
+        known = entries[unit.view]
+        about = "" if known is None else f", which has about {known} of all namespaces"
+        yield f"  sum up every key that matches {options.match!r} through {unit.view.worker}{about}"
+    if touches(cohort) and not options.allow_touch:
+        yield "  no: that would move the eviction order, and --allow-touch was not given"
+    yield "  list and read those that differ"
 
 
 def _cohort(
     cohort: Cohort, units: Sequence[Unit], surveying: Sequence[Unit], options: Options
 ) -> Iterator[str]:
-    yield f"{cohort.cache} ({cohort.kind}, {cohort.application}): {len(cohort.views)} views"
+    yield _title(cohort)
     if needs_witnesses(cohort.views):
         yield f"  first read some {WITNESSES} keys of each store, as witnesses of who shares it"
     if options.sample_size:

@@ -1,12 +1,12 @@
-"""One run's way of asking: its id and seed, its targets, and how fast it may go."""
+"""One run's way of asking: its id and seed, whom it asks, and how fast it may go."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from cachecheck.coordinator.ask import ask, is_unheard
+from cachecheck.coordinator.ask import is_unheard
 from cachecheck.coordinator.outcomes import Answered
 from cachecheck.model import Failed, Value
 from cachecheck.rules.observations import View
@@ -15,16 +15,32 @@ from cachecheck.wire import Read, Readings
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from cachecheck.coordinator.client import Client
-    from cachecheck.coordinator.fleet import Target
+    from cachecheck.coordinator.deadline import Deadline
     from cachecheck.coordinator.outcomes import Outcome
     from cachecheck.model import FailureReason, Key, Reading
     from cachecheck.wire import AnyRequest
 
 KEYS_PER_READ = 200
+KEYS_PER_DIRECT_READ = 1000
 SHARE_OF_REMAINING = 0.6
 
 _UNHEARD = Failed(reason="unheard", detail="the worker was not heard again in time")
+
+Group = TypeVar("Group")
+
+
+class Asked(Protocol):
+    """Somebody who can be asked: a Django node, or a store that is read directly."""
+
+    is_direct: bool
+
+    async def ask(
+        self,
+        wanted: Mapping[Group, frozenset[str]],
+        request_for: Callable[[tuple[str, ...]], AnyRequest],
+    ) -> dict[Group, Outcome]:
+        """Ask for one worker of each wanted group; a group of which nobody was heard is absent."""
+        ...
 
 
 class Unit(Value, frozen=True, kw_only=True):
@@ -52,32 +68,45 @@ class Rate:
     """Lets at most ``per_second`` keys pass, over all tasks of the run; None: unlimited."""
 
     def __init__(self, per_second: float | None) -> None:
-        self._per_second = per_second
+        self.per_second = per_second
         self._free_at = time.monotonic()
 
     async def take(self, count: int) -> None:
         """Wait until ``count`` more keys may be asked for."""
-        if self._per_second is None:
+        if self.per_second is None:
             return
         now = time.monotonic()
         start = max(now, self._free_at)
-        self._free_at = start + count / self._per_second
+        self._free_at = start + count / self.per_second
         await asyncio.sleep(start - now)
+
+    def charge(self, count: int) -> None:
+        """Count keys that were looked at without having been asked for: the next ones wait."""
+        if self.per_second is not None:
+            self._free_at = max(time.monotonic(), self._free_at) + count / self.per_second
 
 
 class Prober:
-    """Asks units of the fleet, chunk by chunk, within the limits of the run."""
+    """Asks units of the fleet, chunk by chunk, within the limits of the run.
+
+    ``servers`` tells, of stores that have several, from which one a view last had a key.
+    """
 
     def __init__(
-        self, client: Client, targets: Mapping[str, Target], *, run: str, seed: str, rate: Rate
+        self, nodes: Mapping[str, Asked], *, run: str, seed: str, rate: Rate, deadline: Deadline
     ) -> None:
-        self.client = client
         self.run = run
         self.seed = seed
+        self.rate = rate
+        self.deadline = deadline
         self.nodes_with_lost_workers: set[str] = set()
+        self.servers: dict[tuple[View, Key], str] = {}
         self._silent_nodes: set[str] = set()
-        self._targets = targets
-        self._rate = rate
+        self._nodes = nodes
+
+    def is_direct(self, unit: Unit) -> bool:
+        """Whether a unit is a store that the coordinator reads by itself."""
+        return self._nodes[unit.node].is_direct
 
     async def ask_one(
         self, unit: Unit, request_for: Callable[[tuple[str, ...]], AnyRequest]
@@ -85,10 +114,9 @@ class Prober:
         """Ask one unit; None: none of its workers was heard."""
         if unit.node in self._silent_nodes:
             return None
-        wanted = {unit: unit.workers}
-        found = await ask(self.client, self._targets[unit.node], wanted, request_for)
+        found = await self._nodes[unit.node].ask({unit: unit.workers}, request_for)
         outcome = found.get(unit)
-        if is_unheard(outcome) and self.client.remaining_seconds:
+        if is_unheard(outcome) and self.deadline.remaining_seconds and not self.is_direct(unit):
             self._silent_nodes.add(unit.node)
         return outcome
 
@@ -111,7 +139,7 @@ class Prober:
             ): node
             for node, members in by_node.items()
         }
-        for late in await _wait(tasks, self.client.remaining_seconds * SHARE_OF_REMAINING):
+        for late in await _wait(tasks, self.deadline.remaining_seconds * SHARE_OF_REMAINING):
             self._silent_nodes.add(tasks[late])
         return {unit: _filled(found, len(keys)) for unit, found in readings.items()}
 
@@ -126,7 +154,8 @@ class Prober:
         """Add to the ``readings`` of these units, chunk by chunk, so that none is lost."""
         while behind := _furthest_behind(readings, units, len(keys)):
             position = len(readings[behind[0]])
-            chunk = keys[position : position + KEYS_PER_READ]
+            size = KEYS_PER_DIRECT_READ if self.is_direct(behind[0]) else KEYS_PER_READ
+            chunk = keys[position : position + size]
             found = await self._read_chunk(behind, chunk, with_structure=with_structure)
             for unit in behind:
                 readings[unit] += found[unit]
@@ -137,7 +166,7 @@ class Prober:
         node = units[0].node
         if node in self._silent_nodes:
             return {unit: _readings(None, len(keys)) for unit in units}
-        await self._rate.take(len(keys) * len(units))
+        await self.rate.take(len(keys) * len(units))
         asked = tuple(keys)
 
         def request_for(audience: tuple[str, ...]) -> Read:
@@ -151,13 +180,22 @@ class Prober:
             )
 
         wanted = {unit: unit.workers for unit in units}
-        outcomes = await ask(self.client, self._targets[node], wanted, request_for)
+        outcomes = await self._nodes[node].ask(wanted, request_for)
         unheard = [unit for unit in units if is_unheard(outcomes.get(unit))]
-        if unheard:
+        if unheard and not self.is_direct(units[0]):
             self.nodes_with_lost_workers.add(node)
-        if len(unheard) == len(units) and self.client.remaining_seconds:
+        if len(unheard) == len(units) and self.deadline.remaining_seconds:
             self._silent_nodes.add(node)
+        for unit in units:
+            self._note_servers(unit, keys, outcomes.get(unit))
         return {unit: _readings(outcomes.get(unit), len(keys)) for unit in units}
+
+    def _note_servers(self, unit: Unit, keys: Sequence[Key], outcome: Outcome | None) -> None:
+        """Note from which server of its store each key came, where that was told."""
+        answer = outcome.answer if isinstance(outcome, Answered) else None
+        if isinstance(answer, Readings) and answer.servers:
+            told = zip(keys, answer.servers, strict=False)
+            self.servers.update({(unit.view, key): server for key, server in told})
 
 
 async def _wait(tasks: Collection[asyncio.Task[None]], seconds: float) -> set[asyncio.Task[None]]:

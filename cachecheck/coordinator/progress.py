@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+Note: TypeAlias = Callable[[int], None]
+"""Told of keys as they are done; a negative number takes some back, which are begun anew."""
 
 
 class Progress(Protocol):
@@ -16,6 +20,10 @@ class Progress(Protocol):
         """Count what more of the stage is done."""
         ...
 
+    def track(self, name: str, total: int | None) -> Note:
+        """Follow the keys of one store for as long as the stage lasts; ``total`` None: unknown."""
+        ...
+
 
 class Silent:
     """Progress that nobody sees."""
@@ -25,3 +33,8 @@ class Silent:
 
     def advance(self, count: int = 1) -> None:
         """Do nothing."""
+
+    def track(self, name: str, total: int | None) -> Note:
+        """Do nothing."""
+        del name, total
+        return lambda _count: None

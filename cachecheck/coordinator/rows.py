@@ -13,11 +13,13 @@ from cachecheck.model import (
     HitRatioRow,
     NamespaceRow,
     NodeRow,
+    ReadStoreRow,
     StoreRow,
     ViewRow,
     WorkerRow,
 )
 from cachecheck.rules.value import CODES
+from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,6 +57,20 @@ def _node_row(node: ObservedNode) -> NodeRow:
         clock_offset_seconds=round(node.clock.offset_seconds, 6) if node.clock else None,
         rtt_seconds=round(node.clock.rtt_seconds, 6) if node.clock else None,
         workers=tuple(_worker_row(worker) for worker in node.workers),
+        store=_read_store_row(node),
+    )
+
+
+def _read_store_row(node: ObservedNode) -> ReadStoreRow | None:
+    if node.store is None or not node.store.caches:
+        return None
+    cache = node.store.caches[0]
+    return ReadStoreRow(
+        kind=cache.kind,
+        cache=cache.alias,
+        member=node.member,
+        form=None if cache.namespace.form == KEY else cache.namespace.form,
+        entries=cache.capabilities.entries,
     )
 
 
@@ -137,7 +153,7 @@ def _namespace_rows(alias: str, fleet: Fleet) -> tuple[NamespaceRow, ...]:
 
 
 def _has(node: ObservedNode, alias: str) -> bool:
-    return any(cache.alias == alias for worker in node.workers for cache in worker.caches)
+    return any(cache.alias == alias for one in node.onlookers for cache in one.caches)
 
 
 def _coverage_row(
@@ -149,16 +165,38 @@ def _coverage_row(
     nodes = [node for node in observed.fleet.nodes if _has(node, alias)]
     silent = any(node.state != "answered" for node in observed.fleet.nodes)
     has_sample = _has_sample(entries)
-    named = any(one.named.keys for one in entries)
     fates = _fates(entries)
     return CoverageRow(
-        mode="sample" if has_sample else "named" if named else "none",
-        keys_compared=len(fates) - fates.count("unread"),
+        mode=_mode(entries),
+        keys_compared=len(fates) - fates.count("unread") + _quiet(entries),
         keys_known=_keys_known(entries) if has_sample else None,
         views_compared=sum(len(one.cohort.views) - len(one.lost) for one in entries),
-        views_expected=None if silent else _sum_known([node.workers_expected for node in nodes]),
+        views_expected=None if silent else _sum_known([_views_expected(node) for node in nodes]),
         notes=notes,
     )
+
+
+def _views_expected(node: ObservedNode) -> int | None:
+    return node.workers_expected if node.store is None else 1
+
+
+def _mode(entries: Sequence[Entries]) -> Literal["all", "sample", "named", "none"]:
+    if _is_whole(entries):
+        return "all"
+    if _has_sample(entries):
+        return "sample"
+    return "named" if any(one.named.keys for one in entries) else "none"
+
+
+def _is_whole(entries: Sequence[Entries]) -> bool:
+    """Whether every key was compared, wherever there was something to compare."""
+    surveyed = [one for one in entries if one.surveys]
+    return bool(surveyed) and all(one.is_whole for one in surveyed)
+
+
+def _quiet(entries: Sequence[Entries]) -> int:
+    """Count the keys that agreed without having been looked at one by one."""
+    return sum(one.quiet for one in entries)
 
 
 def _has_sample(entries: Sequence[Entries]) -> bool:
@@ -209,17 +247,21 @@ def _fate(judgement: Judgement) -> str | None:
 
 
 def _agreement_row(entries: Sequence[Entries]) -> AgreementRow:
-    """Count keys; rate and interval are those of the sample, which alone speaks for more."""
+    """Count keys; rate and interval are those of the sample, which alone speaks for more.
+
+    Where every key was compared, the rate is exact and has no interval.
+    """
     fates = _fates(entries)
     rated = _fates(entries, sampled_only=_has_sample(entries))
-    agreeing, decided = _decided(rated)
+    agreeing, decided = (count + _quiet(entries) for count in _decided(rated))
+    is_estimate = _has_sample(entries) and not _is_whole(entries)
     return AgreementRow(
-        agreeing=fates.count("agreeing"),
+        agreeing=fates.count("agreeing") + _quiet(entries),
         diverging=fates.count("diverging"),
         flapping=fates.count("flapping"),
         unread=fates.count("unread"),
         rate=round(agreeing / decided, 6) if decided else None,
-        interval95=wilson(agreeing, decided) if decided and _has_sample(entries) else None,
+        interval95=wilson(agreeing, decided) if decided and is_estimate else None,
     )
 
 

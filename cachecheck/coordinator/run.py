@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from cachecheck.coordinator.client import Client
-from cachecheck.coordinator.describe import describe_fleet, describe_node
-from cachecheck.coordinator.entries import Entries, compare_entries
+from cachecheck.coordinator.audit import Ledger, State
+from cachecheck.coordinator.comparing import Work, compare_entries
+from cachecheck.coordinator.deadline import Deadline
+from cachecheck.coordinator.describing import describe_targets
+from cachecheck.coordinator.direct import Stores
+from cachecheck.coordinator.entries import Entries
+from cachecheck.coordinator.fleet import Target
 from cachecheck.coordinator.probing import Prober, Rate
+from cachecheck.coordinator.restarts import look_for_restarts
 from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.witness import find_stores
 from cachecheck.digest import new_seed
 from cachecheck.errors import UsageError
 from cachecheck.model import Key, Value
-from cachecheck.rules.observations import Fleet, ObservedNode, ObservedWorker, StoreMap
+from cachecheck.rules.observations import Fleet, ObservedWorker, StoreMap
 from cachecheck.wire import Describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
-    from cachecheck.coordinator.fleet import Target
+    from cachecheck.coordinator.client import Client
+    from cachecheck.coordinator.describing import Heard
+    from cachecheck.coordinator.fleet import AnyTarget
     from cachecheck.coordinator.options import Options
     from cachecheck.coordinator.progress import Progress
     from cachecheck.coordinator.views import SeenView
@@ -48,47 +56,115 @@ class Observed(Value, frozen=True, kw_only=True):
     reads_entries: bool = True
 
 
-async def observe(
-    targets: Sequence[Target], options: Options, progress: Progress, *, reads: Reads = "entries"
+async def observe(  # noqa: PLR0913  each is another side of the run
+    targets: Sequence[AnyTarget],
+    options: Options,
+    progress: Progress,
+    *,
+    reads: Reads = "entries",
+    ledger: Ledger | None = None,
+    heavy: Executor | None = None,
 ) -> Observed:
     """Observe the fleet within the deadline; what could not be seen is part of the result.
 
     Who is there, and what they say of their caches; then, as far as ``reads`` allows, witnesses of
-    who shares a store; then all that is to be compared. Raises ``UsageError`` where an alias is
-    asked for that no node has.
+    who shares a store; then all that is to be compared. ``ledger`` is of a run that goes on where
+    it was interrupted. ``heavy`` is where stores that are read directly are read whole; None: in
+    threads. Raises ``UsageError`` where an alias is asked for that no node has.
     """
-    run, started_at = _run_id(), time.time()
-    entries: tuple[Entries, ...] = ()
-    async with _client(options) as client:
-        fleet = await _describe(client, targets, run, progress)
-        aliases = _aliases(fleet, options.caches)
-        views = seen_views(fleet, aliases)
-        prober = _prober(client, targets, run, options)
-        stores = await _map_stores(
-            prober, views, options, progress, with_witnesses=reads != "nothing"
+    ledger = ledger or _new_ledger(time.time())
+    deadline = Deadline(options.deadline)
+    request = Describe(run=ledger.state.run, probe_keys=probe_keys(ledger.state.run))
+    webs = tuple(target for target in targets if isinstance(target, Target))
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(_client(options)) if webs else None
+        progress.stage("Asking nodes who is there", len(targets))
+        stores = _stores(options, deadline, heavy)
+        heard = await describe_targets(targets, client, stores, request, progress)
+        looking = _Looking(_prober(heard, ledger, options, deadline), ledger, options, progress)
+        observed = await looking.look(
+            Fleet(nodes=tuple(one.node for one in heard), now=time.time()), reads
         )
-        if reads == "entries":
-            entries = await compare_entries(prober, cohorts(views), stores, options, progress)
-            fleet = await _look_for_restarts(client, targets, fleet, run, prober)
-        is_out_of_time = not client.remaining_seconds
-    return Observed(
-        run=run,
-        started_at=started_at,
-        ended_at=time.time(),
-        fleet=_restricted(fleet, aliases),
-        aliases=aliases,
-        stores=stores,
-        entries=entries,
-        is_out_of_time=is_out_of_time,
-        reads_entries=reads == "entries",
+        if client is not None and reads == "entries":
+            observed = await _with_restarts(observed, client, webs, request, looking.prober)
+    return msgspec.structs.replace(
+        observed, ended_at=time.time(), is_out_of_time=not deadline.remaining_seconds
     )
 
 
-def _run_id() -> str:
-    return new_seed().hex()
+class _Looking:
+    """Looks at a fleet that was heard: who shares what, and whether entries agree."""
+
+    def __init__(
+        self, prober: Prober, ledger: Ledger, options: Options, progress: Progress
+    ) -> None:
+        self.prober = prober
+        self._ledger = ledger
+        self._options = options
+        self._progress = progress
+
+    async def look(self, fleet: Fleet, reads: Reads) -> Observed:
+        """Look as closely as is said."""
+        options, state = self._options, self._ledger.state
+        aliases = _aliases(fleet, options.caches)
+        views = seen_views(fleet, aliases)
+        stores = await _map_stores(
+            self.prober, views, options, self._progress, with_witnesses=reads != "nothing"
+        )
+        entries: tuple[Entries, ...] = ()
+        if reads == "entries":
+            horizon = state.started_at + options.deadline
+            work = Work(stores=stores, horizon=horizon, options=options)
+            entries = await compare_entries(
+                self.prober, cohorts(views), work, self._ledger, self._progress
+            )
+        return Observed(
+            run=state.run,
+            started_at=state.started_at,
+            ended_at=time.time(),
+            fleet=_restricted(fleet, aliases),
+            aliases=aliases,
+            stores=stores,
+            entries=entries,
+            reads_entries=reads == "entries",
+        )
+
+
+async def _with_restarts(
+    observed: Observed,
+    client: Client,
+    targets: Sequence[Target],
+    request: Describe,
+    prober: Prober,
+) -> Observed:
+    fleet = await look_for_restarts(client, targets, observed.fleet, request, prober)
+    return msgspec.structs.replace(observed, fleet=_restricted(fleet, observed.aliases))
+
+
+def _stores(options: Options, deadline: Deadline, heavy: Executor | None) -> Stores:
+    return Stores(
+        timeout_seconds=options.timeout,
+        concurrency=options.concurrency,
+        deadline=deadline,
+        heavy=heavy,
+    )
+
+
+def _prober(heard: Sequence[Heard], ledger: Ledger, options: Options, deadline: Deadline) -> Prober:
+    asked = {one.node.name: one.asked for one in heard}
+    state, rate = ledger.state, Rate(options.rate)
+    return Prober(asked, run=state.run, seed=state.seed, rate=rate, deadline=deadline)
+
+
+def _new_ledger(started_at: float) -> Ledger:
+    run, seed = new_seed().hex(), new_seed().hex()
+    return Ledger(State(run=run, seed=seed, started_at=started_at, question=""))
 
 
 def _client(options: Options) -> Client:
+    """Make the client of Django nodes; where there are none, what it needs is not loaded."""
+    from cachecheck.coordinator.client import Client  # noqa: PLC0415  httpx takes its time
+
     return Client(
         timeout_seconds=options.timeout,
         concurrency=options.concurrency,
@@ -96,29 +172,14 @@ def _client(options: Options) -> Client:
     )
 
 
-def _prober(client: Client, targets: Sequence[Target], run: str, options: Options) -> Prober:
-    by_name = {target.node.name: target for target in targets}
-    seed = new_seed().hex()
-    return Prober(client, by_name, run=run, seed=seed, rate=Rate(options.rate))
-
-
 def probe_keys(run: str) -> tuple[str, ...]:
     """Name keys that occur nowhere else; the first shows the namespace, all show the routing."""
     return tuple(f"cachecheck:probe:{run}:{number}" for number in range(ROUTING_PROBES))
 
 
-async def _describe(
-    client: Client, targets: Sequence[Target], run: str, progress: Progress
-) -> Fleet:
-    progress.stage("Asking nodes who is there", len(targets))
-    request = Describe(run=run, probe_keys=probe_keys(run))
-    nodes = await describe_fleet(client, targets, request, lambda _node: progress.advance())
-    return Fleet(nodes=nodes, now=time.time())
-
-
 def _aliases(fleet: Fleet, asked: tuple[str, ...]) -> tuple[str, ...]:
     known = fleet.aliases
-    unknown = sorted(set(asked) - set(known)) if fleet.workers else []
+    unknown = sorted(set(asked) - set(known)) if known else []
     if unknown:
         raise UsageError(
             f"no node has a cache {', '.join(map(repr, unknown))}: there are {', '.join(known)}"
@@ -131,7 +192,9 @@ def _restricted(fleet: Fleet, aliases: tuple[str, ...]) -> Fleet:
     return Fleet(
         nodes=tuple(
             msgspec.structs.replace(
-                node, workers=tuple(_only(worker, aliases) for worker in node.workers)
+                node,
+                workers=tuple(_only(worker, aliases) for worker in node.workers),
+                store=None if node.store is None else _only(node.store, aliases),
             )
             for node in fleet.nodes
         ),
@@ -189,43 +252,3 @@ def _both(one: StoreMap, other: StoreMap) -> StoreMap:
         is_split=one.is_split or other.is_split,
         undecided=one.undecided or other.undecided,
     )
-
-
-async def _look_for_restarts(
-    client: Client, targets: Sequence[Target], fleet: Fleet, run: str, prober: Prober
-) -> Fleet:
-    """Describe nodes of which a worker was not heard again: it may have been restarted."""
-    by_name = {target.node.name: target for target in targets}
-    suspects = [node for node in fleet.nodes if node.name in prober.nodes_with_lost_workers]
-    request = Describe(run=run, probe_keys=probe_keys(run))
-    found = await asyncio.gather(
-        *(
-            describe_node(client, by_name[node.name], request, client.remaining_seconds / 2)
-            for node in suspects
-        )
-    )
-    pairs = zip(suspects, found, strict=True)
-    again = {before.name: with_restarts(before, after) for before, after in pairs}
-    return Fleet(nodes=tuple(again.get(node.name, node) for node in fleet.nodes), now=fleet.now)
-
-
-def _relabelled(worker: ObservedWorker, taken: set[str]) -> ObservedWorker:
-    """Keep labels apart: in a container a successor often has the pid of the one before."""
-    if worker.label not in taken:
-        return worker
-    label = f"{worker.label}~{worker.worker.id[-4:]}"
-    return msgspec.structs.replace(worker, label=label)
-
-
-def with_restarts(before: ObservedNode, after: ObservedNode) -> ObservedNode:
-    """Mark the workers that went while others came, and add those that came."""
-    had = {worker.worker.id for worker in before.workers}
-    has = {worker.worker.id for worker in after.workers}
-    taken = {worker.label for worker in before.workers}
-    came = tuple(
-        _relabelled(worker, taken) for worker in after.workers if worker.worker.id not in had
-    )
-    gone = tuple(worker.label for worker in before.workers if worker.worker.id not in has)
-    if not (came and gone):
-        return before
-    return msgspec.structs.replace(before, workers=before.workers + came, restarted=gone)

@@ -79,8 +79,8 @@ def known_keys(surveys: Sequence[Surveyance], size: int) -> int | None:
 
 async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
     summary, cursor = Summary(), None
-    leave_seconds = prober.client.remaining_seconds * (1 - SHARE_OF_REMAINING)
-    while prober.client.remaining_seconds > leave_seconds:
+    leave_seconds = prober.deadline.remaining_seconds * (1 - SHARE_OF_REMAINING)
+    while prober.deadline.remaining_seconds > leave_seconds:
         outcome = await prober.ask_one(unit, _request(prober, unit, draw, summary, cursor))
         page = _page(outcome, bytes.fromhex(prober.seed))
         if isinstance(page, str):

@@ -36,11 +36,15 @@ class Kinship(Value, frozen=True, kw_only=True):
 
 
 def needs_witnesses(views: Sequence[SeenView]) -> bool:
-    """Whether identities alone leave open which of these views share a store."""
-    if len({anchor(seen) for seen in views}) == 1:
+    """Whether identities alone leave open which of these views share a store.
+
+    Stores that are read directly are each read by itself, whatever they may have in common.
+    """
+    of_nodes = {anchor(seen) for seen in views if not seen.is_direct}
+    if not of_nodes or len({anchor(seen) for seen in views}) == 1:
         return False
     are_observed = all(seen.cache.identity.grade == "observed" for seen in views)
-    return not (are_observed and views[0].cache.scope == "worker")
+    return not (are_observed and (len(of_nodes) == 1 or views[0].cache.scope == "worker"))
 
 
 def anchor(seen: SeenView) -> Hashable:
@@ -89,7 +93,8 @@ def map_stores(
         _store(number, cluster, identity, is_known=not unknown)
         for number, (cluster, identity) in enumerate(zip(clusters, known, strict=True), 1)
     )
-    are_several = len(stores) > 1 and not unknown and views[0].cache.scope != "worker"
+    of_nodes = [cluster for cluster in clusters if not all(seen.is_direct for seen in cluster)]
+    are_several = len(of_nodes) > 1 and not unknown and views[0].cache.scope != "worker"
     undecided = _why_undecided(views) if unknown else None
     if are_several and not differed_twice:
         undecided = "its views named different stores, and a second look did not confirm it"
@@ -109,6 +114,8 @@ def relate(one: SeenView, other: SeenView, testimony: Testimony) -> Kinship:
     if anchor(one) == anchor(other):
         is_suggested = first.grade == "suggested"
         return Kinship(is_same=True, identity="confirmed" if is_suggested else first.grade)
+    if one.is_direct or other.is_direct:
+        return _related_directly(one, other, witnesses)
     are_graded = "unobserved" not in {first.grade, second.grade}
     if are_graded and first.token == second.token:
         is_same = {"agree": True, "weak": True, "disagree": False, "unknown": None}[witnesses]
@@ -121,6 +128,21 @@ def relate(one: SeenView, other: SeenView, testimony: Testimony) -> Kinship:
     if witnesses == "agree":
         return Kinship(is_same=True, identity="witnessed")
     return Kinship(is_same=None, identity="unobserved")
+
+
+def _related_directly(one: SeenView, other: SeenView, witnesses: Agreement) -> Kinship:
+    """Relate a store that is read directly: two that are not surely one are read as two.
+
+    Nothing is lost by that: if they are one after all, they agree.
+    """
+    first, second = one.cache.identity, other.cache.identity
+    are_both = one.is_direct and other.is_direct
+    if are_both or witnesses not in {"agree", "weak"}:
+        return Kinship(is_same=False, identity=first.grade)
+    if first.token is not None and first.token == second.token:
+        return Kinship(is_same=True, identity="confirmed")
+    is_open = "unobserved" in {first.grade, second.grade} and witnesses == "agree"
+    return Kinship(is_same=is_open, identity="witnessed" if is_open else first.grade)
 
 
 def _outweighing(one: SeenView, other: SeenView) -> tuple[Agreement, ...]:

@@ -129,7 +129,7 @@ class Examiner:
         looks = dict(suspects)
         done: dict[Key, Examined] = {}
         pause, started = FIRST_PAUSE_SECONDS, time.monotonic()
-        while looks and self._prober.client.remaining_seconds:
+        while looks and self._prober.deadline.remaining_seconds:
             await asyncio.sleep(self._pause(pause, started))
             pause *= GROWTH
             looks = await self._one_look(units, looks)

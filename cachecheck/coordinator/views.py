@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.model import CacheDescription, Key, Namespace, Value
+from cachecheck.rules.grouping import enumerated
 from cachecheck.rules.observations import Clock, View
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from cachecheck.rules.observations import Fleet
 
 _NO_CLOCK = Clock(offset_seconds=0.0, uncertainty_seconds=0.0, rtt_seconds=0.0)
 
 
 class SeenView(Value, frozen=True, kw_only=True):
-    """A view with what its worker said of the cache; ``worker_id`` is how to ask it again."""
+    """A view with what its worker said of the cache; ``worker_id`` is how to ask it again.
+
+    ``is_direct`` says that it is the coordinator's own view of a store.
+    """
 
     view: View
     worker_id: str
@@ -22,6 +28,7 @@ class SeenView(Value, frozen=True, kw_only=True):
     application: str
     cache: CacheDescription
     clock: Clock
+    is_direct: bool = False
 
     @property
     def expiry_shift_seconds(self) -> float:
@@ -40,7 +47,8 @@ class Cohort(Value, frozen=True, kw_only=True):
     """Views of one alias whose readings can be compared.
 
     One application, one kind of backend, one namespace, one codec: where one of these differs, a
-    finding says so, and comparing entries would only repeat it a thousand times.
+    finding says so, and comparing entries would only repeat it a thousand times. Stores that are
+    read directly may have namespaces of their own, which were said to correspond.
     """
 
     cache: str
@@ -64,20 +72,30 @@ def seen_views(fleet: Fleet, aliases: tuple[str, ...]) -> tuple[SeenView, ...]:
             application=worker.application,
             cache=cache,
             clock=node.clock or _NO_CLOCK,
+            is_direct=worker is node.store,
         )
         for node in fleet.nodes
-        for worker in node.workers
+        for worker in node.onlookers
         for cache in worker.caches
         if cache.alias in aliases
     )
 
 
 def cohorts(views: tuple[SeenView, ...]) -> tuple[Cohort, ...]:
-    """Divide views into cohorts; those of backends that cannot be read are left out."""
+    """Divide views into cohorts; those of backends that cannot be read are left out.
+
+    A store that is read directly is of the cohort of nodes that has its namespace, or of the only
+    one; where no node has its alias and kind, all such stores are one cohort.
+    """
+    readable = [seen for seen in views if seen.cache.capabilities.can_read]
     groups: dict[tuple[object, ...], list[SeenView]] = {}
-    for seen in views:
-        if seen.cache.capabilities.can_read:
+    for seen in readable:
+        if not seen.is_direct:
             groups.setdefault(_sort_key(seen), []).append(seen)
+    of_nodes = tuple(groups)
+    for seen in readable:
+        if seen.is_direct:
+            groups.setdefault(_joined(seen, of_nodes, groups), []).append(seen)
     return tuple(
         Cohort(
             cache=members[0].view.cache,
@@ -87,6 +105,51 @@ def cohorts(views: tuple[SeenView, ...]) -> tuple[Cohort, ...]:
         )
         for members in groups.values()
     )
+
+
+def _joined(
+    store: SeenView,
+    of_nodes: Sequence[tuple[object, ...]],
+    groups: Mapping[tuple[object, ...], Sequence[SeenView]],
+) -> tuple[object, ...]:
+    """Choose the group that a store joins: of several that differ in codec alone, the largest."""
+    alike = (store.view.cache, store.application, store.cache.kind)
+    open_to = [key for key in of_nodes if key[:3] == alike]
+    form = store.cache.namespace.form
+    equal = [key for key in open_to if groups[key][0].cache.namespace.form == form]
+    chosen = equal or (open_to if len(open_to) == 1 else [])
+    return max(chosen, key=lambda key: len(groups[key]), default=alike)
+
+
+def set_apart(found: Sequence[Cohort]) -> Iterator[str]:
+    """Say which stores that are read directly are compared with nothing else, and why."""
+    for number, one in enumerate(found):
+        if not all(seen.is_direct for seen in one.views):
+            continue
+        others = [other for other in found if other is not one and other.cache == one.cache]
+        if not others and len(one.views) == 1:
+            yield (
+                f"{one.cache}: {one.views[0].view.node} was compared with nothing: no other node "
+                "or store has that cache (?cache=NAME says which it is)"
+            )
+        for other in others:
+            is_told = other in found[:number] and all(seen.is_direct for seen in other.views)
+            if not is_told:
+                yield _why_apart(one, other)
+
+
+def _why_apart(one: Cohort, other: Cohort) -> str:
+    if one.kind != other.kind:
+        why = f"the one is {one.kind}, the other {other.kind}"
+    elif one.application != other.application:
+        why = f"they are of the applications {one.application!r} and {other.application!r}"
+    else:
+        why = "their namespaces differ (?prefix=PREFIX says which it is)"
+    names = [
+        enumerated(tuple(dict.fromkeys(seen.view.node for seen in cohort.views)))
+        for cohort in (one, other)
+    ]
+    return f"{one.cache}: {names[0]} was not compared with {names[1]}: {why}"
 
 
 def stored_form(key: Key, namespace: Namespace) -> Key:

@@ -122,7 +122,8 @@ async def _look_twice(
 ) -> bool:
     """Ask for the identities again; whether each is what it was."""
     before = {seen.view: seen.cache.identity for seen in views}
-    if len({identity.token for identity in before.values()}) == 1:
+    of_nodes = {seen.cache.identity.token for seen in views if not seen.is_direct}
+    if len(of_nodes) == 1:
         return True
     found = await asyncio.gather(*(_identity(prober, unit, probe_keys) for unit in units))
     return all(

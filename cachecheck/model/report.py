@@ -60,8 +60,26 @@ class WorkerRow(Value, frozen=True, kw_only=True):
     application: str
 
 
+class ReadStoreRow(Value, frozen=True, kw_only=True):
+    """What is read of a store directly, and as which cache.
+
+    ``member`` is the replica that it is, None for what was named; ``form`` says how stored keys are
+    made, None: keys are compared as they are stored. ``entries`` is about how many there are, of
+    all namespaces, where that is known without counting.
+    """
+
+    kind: str
+    cache: str
+    member: str | None
+    form: str | None
+    entries: int | None
+
+
 class NodeRow(Value, frozen=True, kw_only=True):
-    """A node, whether it answered, and who was heard behind it."""
+    """A node, whether it answered, and who was heard behind it.
+
+    ``store`` is there where the node is a store that the coordinator reads by itself.
+    """
 
     name: str
     url: str
@@ -71,6 +89,7 @@ class NodeRow(Value, frozen=True, kw_only=True):
     clock_offset_seconds: float | None
     rtt_seconds: float | None
     workers: tuple[WorkerRow, ...] = ()
+    store: ReadStoreRow | None = None
 
 
 class ViewRow(Value, frozen=True, kw_only=True):
@@ -107,7 +126,7 @@ class NamespaceRow(Value, frozen=True, kw_only=True):
 class CoverageRow(Value, frozen=True, kw_only=True):
     """What was compared of what there was; ``keys_known`` None: it was not counted."""
 
-    mode: Literal["sample", "named", "none"]
+    mode: Literal["all", "sample", "named", "none"]
     keys_compared: int
     keys_known: int | None
     views_compared: int

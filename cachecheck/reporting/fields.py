@@ -33,6 +33,16 @@ FIELDS: dict[str, dict[str, str]] = {
         "clock_offset_seconds": "The node's clock minus the coordinator's; null if not measured.",
         "rtt_seconds": "The smallest round trip, which bounds the error of the offset.",
         "workers": "The workers that were heard.",
+        "store": "What is read of it, where it is a store that is read directly; null of a Django"
+        " node, and where it did not answer.",
+    },
+    "ReadStoreRow": {
+        "kind": "redis or memcached.",
+        "cache": "The alias that it is compared under.",
+        "member": "Which replica it is; null for the server that takes writes.",
+        "form": "How stored keys are made, with {key} for the logical one; null: keys are compared"
+        " as they are stored.",
+        "entries": "About how many there are, of all namespaces; null where that is not known.",
     },
     "WorkerRow": {
         "id": "Its label, node and pid, unique within the report; groups and views refer to it.",

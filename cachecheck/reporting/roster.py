@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cachecheck.reporting.layout import NARROWEST, Page, paragraph, table
 from cachecheck.reporting.nodes import heard, table_of_nodes
-from cachecheck.reporting.words import plural
+from cachecheck.reporting.words import count, plural
 
 if TYPE_CHECKING:
     from cachecheck.model import CacheRow, NodeRow, Report
@@ -23,6 +23,7 @@ def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
         table_of_nodes(report.nodes, page),
         _reasons(report.nodes, page),
         _workers(report.nodes, page),
+        _read_stores(report.nodes, page),
         _stores(report.caches, page),
         [line for text in report.undecided for line in _not_seen(text, page)],
     ]
@@ -55,6 +56,30 @@ def _workers(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:
     lines = table(headers, shown, page, yielding=[0, 4, 5])
     more = len(rows) - len(shown)
     return [*lines, f"and {plural(more, 'worker')} more (--verbose)"] if more else lines
+
+
+def _read_stores(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:
+    """Say what is known of the stores that are read directly."""
+    rows = [
+        [
+            node.name,
+            node.store.cache,
+            node.store.kind,
+            "primary" if node.store.member is None else "replica",
+            "?" if node.store.entries is None else count(node.store.entries),
+            "as stored" if node.store.form is None else node.store.form,
+            node.url,
+        ]
+        for node in nodes
+        if node.store is not None
+    ]
+    if not rows:
+        return []
+    shown = rows[: page.most(_MOST_WORKERS)]
+    headers = ["read directly", "cache", "kind", "role", "entries", "keys", "address"]
+    lines = table(headers, shown, page, yielding=[6, 0, 5])
+    more = len(rows) - len(shown)
+    return [*lines, f"and {plural(more, 'store')} more (--verbose)"] if more else lines
 
 
 def _stores(caches: tuple[CacheRow, ...], page: Page) -> list[str]:

@@ -41,6 +41,8 @@ class ObservedNode(Value, frozen=True, kw_only=True):
     ``detail`` says, for a node that did not answer, why, in words for people.
     ``workers_expected`` None: nobody could say. ``own_names`` are the names that its agents go by.
     ``restarted`` are labels of workers that were gone at the end of the run while others had come.
+    A store that the coordinator reads by itself has no workers, so rules leave it be: ``store`` is
+    what it sees of it, ``member`` which replica it is, None for the one that was named.
     """
 
     name: str
@@ -52,6 +54,13 @@ class ObservedNode(Value, frozen=True, kw_only=True):
     workers_expected: int | None = None
     own_names: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
+    store: ObservedWorker | None = None
+    member: str | None = None
+
+    @property
+    def onlookers(self) -> tuple[ObservedWorker, ...]:
+        """Whoever looks at caches here: the workers, or the coordinator itself."""
+        return self.workers if self.store is None else (self.store,)
 
 
 class Fleet(Value, frozen=True, kw_only=True):
@@ -62,13 +71,19 @@ class Fleet(Value, frozen=True, kw_only=True):
 
     @property
     def workers(self) -> tuple[ObservedWorker, ...]:
-        """All workers heard, node by node."""
+        """All workers heard, node by node; stores that are read directly have none."""
         return tuple(worker for node in self.nodes for worker in node.workers)
 
     @property
+    def stores(self) -> tuple[ObservedWorker, ...]:
+        """All stores that are read directly, as the coordinator sees them."""
+        return tuple(node.store for node in self.nodes if node.store is not None)
+
+    @property
     def aliases(self) -> tuple[str, ...]:
-        """All cache aliases that any worker has, sorted."""
-        return tuple(sorted({cache.alias for worker in self.workers for cache in worker.caches}))
+        """All cache aliases that anybody has, sorted."""
+        onlookers = (*self.workers, *self.stores)
+        return tuple(sorted({cache.alias for one in onlookers for cache in one.caches}))
 
 
 class View(Value, frozen=True, kw_only=True, order=True):
@@ -117,21 +132,26 @@ class KeyOutcome(Value, frozen=True, kw_only=True):
     store under its first view; ``stand_for`` counts and names the views behind each reading.
     ``verdict`` is one of ``divergent``, ``flapping``, ``expiry-drift``, ``persistence-drift``,
     ``missing``, ``encoding`` and ``unknown-structure``; ``is_named`` marks keys that were asked for
-    by name; ``expires_at`` values are corrected to the coordinator's clock, and may be
-    ``tolerance_seconds`` apart.
+    by name, ``is_audited`` those of stores of which every key was; ``is_meant_apart`` says that the
+    site declared these stores to be separate. ``servers`` names the server of a cluster that each
+    view had the key from. ``expires_at`` values are corrected to the
+    coordinator's clock, and may be ``tolerance_seconds`` apart.
     """
 
     cache: str
     key: Key
     verdict: str
     is_named: bool
+    is_audited: bool = False
     is_apart: bool
+    is_meant_apart: bool = False
     are_stores_distinct: bool
     readings: tuple[tuple[View, Reading], ...]
     stand_for: tuple[tuple[View, ...], ...]
     looked: int
     persisted_seconds: float
     tolerance_seconds: float
+    servers: tuple[tuple[View, str], ...] = ()
 
 
 Findings = tuple[Finding, ...]

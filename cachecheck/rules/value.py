@@ -48,7 +48,9 @@ def check(
 
 
 def _is_summed(one: KeyOutcome) -> bool:
-    return one.is_apart and not one.is_named and CODES[one.verdict] in _SUMMED
+    """Whether a key only adds to a rate: it was drawn from stores that fill at their own time."""
+    is_asked_for = one.is_named or one.is_audited
+    return one.is_apart and not is_asked_for and CODES[one.verdict] in _SUMMED
 
 
 def _finding(one: KeyOutcome, fleet: Fleet, show: Callable[[Key], str]) -> Finding:
@@ -66,6 +68,13 @@ def _finding(one: KeyOutcome, fleet: Fleet, show: Callable[[Key], str]) -> Findi
 
 
 def _severity(one: KeyOutcome) -> Severity | None:
+    """Give the severity where it is not the code's own; None: it is.
+
+    Where the site means stores to be separate, an audit of every key lists how they differ, and
+    nothing is wrong with that.
+    """
+    if one.is_meant_apart and one.is_audited and not one.is_named:
+        return "info"
     return "warning" if one.verdict == "unknown-structure" else None
 
 
@@ -74,6 +83,8 @@ def _evidence(one: KeyOutcome) -> dict[str, object]:
         "looked": one.looked,
         "persisted_seconds": round(one.persisted_seconds, 1),
     }
+    if one.servers:
+        evidence["servers"] = {view.worker: server for view, server in one.servers}
     if one.verdict == "unknown-structure":
         reasons = {
             reading.structure_unknown or "not told"

@@ -10,7 +10,7 @@ from cachecheck.model import Capabilities, StoreIdentity
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.stores.base import Batch, Choose, Pace, RawReading
 
 
 class UnsupportedStore:
@@ -36,6 +36,11 @@ class UnsupportedStore:
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
         """Refuse."""
         del keys, pace
+        raise StoreUnsupported(self._reason)
+
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Refuse."""
+        del cursor, choose, pace
         raise StoreUnsupported(self._reason)
 
     def close(self) -> None:

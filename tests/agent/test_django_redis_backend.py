@@ -131,7 +131,7 @@ def test_the_applications_own_pool_is_untouched(
     with closing(backend.store()) as store:
         store.scan(None, always)
         list(store.read([":1:key"], always))
-        assert store._client.connection_pool is not pool
+        assert store._server.client().connection_pool is not pool
     assert cache.client.get_client().connection_pool is pool
     assert list(cache.client.connection_factory._pools.values()) == [pool]
     assert cache.get("key") == "value"

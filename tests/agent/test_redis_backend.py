@@ -87,7 +87,7 @@ def test_the_applications_own_connection_is_untouched(cache: Any) -> None:
     with closing(backend.store()) as store:
         store.scan(None, always)
         list(store.read(["shop:1:key"], always))
-        assert store._client.connection_pool is not pool
+        assert store._server.client().connection_pool is not pool
     assert cache._cache.get_client(write=True).connection_pool is pool
     assert "socket_timeout" not in pool.connection_kwargs
     assert cache.get("key") == "value"

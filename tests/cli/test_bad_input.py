@@ -70,8 +70,11 @@ def demand_one_message(said: Said | Finished, *words: str) -> None:
     ("node", "words"),
     [
         ("ftp://web-1", ["ftp://", "http or https"]),
-        ("redis://10.0.0.1/0", ["redis://", "name the Django nodes"]),
-        ("memcached://10.0.0.1", ["memcached://", "name the Django nodes"]),
+        ("redis://10.0.0.1/zero", ["redis://", "a database is a number"]),
+        ("redis://ada:pw-of-ada@10.0.0.1/0", ["redis://", "password_file"]),
+        ("redis://10.0.0.1/0?password=pw-of-ada", ["redis://", "CACHECHECK_STORE_PASSWORD"]),
+        ("redis://10.0.0.1/0?prefix=a&form=b", ["form says all"]),
+        ("memcached://10.0.0.1/3", ["memcached://", "no numbered databases"]),
         ("://web-1", ["://"]),
         ("", ["HOST:PORT"]),
         ("web 1", ["'web 1'", "HOST:PORT"]),

@@ -1,9 +1,15 @@
 """What starts quickly because it leaves out what it does not need."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from harness.redis import RedisServer
 
 
 def loaded_by(code: str) -> set[str]:
@@ -51,7 +57,7 @@ resolve("/probe")
 def test_help_loads_no_client_of_nodes_or_stores(arguments: str) -> None:
     loaded = loaded_by(RUN.format(arguments=arguments))
     assert "cachecheck.cli.check" in loaded
-    unwanted = {"httpx", "redis", "hiredis", "pymemcache", "django", "http_message_signatures"}
+    unwanted = {"httpx", "rich", "redis", "hiredis", "pymemcache", "django", "cryptography"}
     assert not loaded & unwanted
 
 
@@ -61,3 +67,13 @@ def test_start_of_a_site_loads_no_client_and_no_cryptography() -> None:
     unwanted = {"redis", "pymemcache", "http_message_signatures", "cryptography"}
     unwanted |= {"httpx", "typer", "rich", "tabulate"}
     assert not loaded & unwanted
+
+
+def test_check_of_stores_alone_loads_no_client_of_nodes(redis_server: RedisServer) -> None:
+    loaded = loaded_by(RUN.format(arguments=f"'nodes', '{redis_server.url}', '--no-progress'"))
+    assert "cachecheck.stores.direct.answering" in loaded
+    assert not loaded & {"httpx", "httpcore", "http_message_signatures", "pymemcache"}
+
+
+def test_help_loads_nothing_that_reads_stores() -> None:
+    assert "cachecheck.stores.direct" not in loaded_by(RUN.format(arguments="'check', '--help'"))

@@ -9,7 +9,8 @@ import pytest
 
 from cachecheck.coordinator.judge import report_of, shower
 from cachecheck.coordinator.options import Options, demand_sensible
-from cachecheck.coordinator.run import Observed, with_restarts
+from cachecheck.coordinator.restarts import with_restarts
+from cachecheck.coordinator.run import Observed
 from cachecheck.errors import UsageError
 from cachecheck.model import Key
 from cachecheck.rules.observations import Fleet, StoreMap

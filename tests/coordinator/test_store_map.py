@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from cachecheck.coordinator.entries import surveyors, units_of
 from cachecheck.coordinator.stores import agreement, map_stores, needs_witnesses
+from cachecheck.coordinator.units import surveyors, units_of
 from cachecheck.coordinator.views import Cohort, SeenView, cohorts, seen_views, stored_form
 from cachecheck.model import Capabilities, Failed, Key, Missing, Present, Reading, StoreIdentity
 from cachecheck.rules.observations import Fleet, StoreMap

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cachecheck import wire
-from cachecheck.agent import answers, budget, nonces
+from cachecheck import sums, wire
+from cachecheck.agent import answers, budget, collect, holding, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
 from cachecheck.coordinator import ask, client, describe, fleet, options, probing, sample, witness
@@ -32,6 +32,12 @@ IN_CODE = {
     "one slice of that work, followed by a sleep as long": budget.SLICE_SECONDS * 1000,
     "wall time of one probe, in multiples of its budget": budget.WALL_FACTOR,
     "readings at once in one worker": answers.READS_AT_ONCE,
+    "buckets of one sum": sums.MAX_BUCKETS,
+    "sums that one worker keeps from page to page": holding.MOST_HOLDINGS,
+    "pages in sums that are kept": holding.MOST_PAGES,
+    "keeping sums after their last page": holding.KEEP_SECONDS,
+    "entries listed on one page": collect.ROWS_PER_PAGE,
+    "share of an answer for the entries listed in it": collect.SHARE_OF_ANSWER * 100,
     "nonces remembered by one worker": nonces.CAPACITY,
     "each header of a signature": fields.MAX_FIELD_CHARS,
     "a value that is read, stored or decompressed": inflate.MAX_INFLATED_BYTES,
@@ -64,7 +70,10 @@ IN_CODE = {
     "findings listed of one code": _RUN.max_findings,
 }
 # The budget's default is compared with the setting's, and the lock on surveys is one by nature.
-ELSEWHERE = {"processor time of one probe's reading or survey", "surveys at once in one worker"}
+ELSEWHERE = {
+    "processor time of one probe's reading, survey or list",
+    "surveys and lists at once in one worker",
+}
 
 
 @pytest.mark.parametrize("what", IN_CODE)

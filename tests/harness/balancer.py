@@ -13,7 +13,8 @@ from harness.process import LOOPBACK
 class Balancer:
     """Hands each new connection to the next of some loopback ports, in turn.
 
-    To be used in `with`; at its end every connection is closed and every thread has ended.
+    `passed_bytes` counts what it has passed on, both ways. To be used in `with`; at its end every
+    connection is closed and every thread has ended.
     """
 
     def __init__(self, ports: Sequence[int]) -> None:
@@ -22,6 +23,8 @@ class Balancer:
         self.port = self._listener.getsockname()[1]
         self.address = f"{LOOPBACK}:{self.port}"
         self.url = f"http://{self.address}/cachecheck/"
+        self.passed_bytes = 0
+        self._counting = threading.Lock()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
@@ -62,14 +65,15 @@ class Balancer:
             return
         server.settimeout(None)
         self._open.add(server)
-        self._start(_pass_on, client, server)
-        self._start(_pass_on, server, client)
+        self._start(self._pass_on, client, server)
+        self._start(self._pass_on, server, client)
 
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    """Copy bytes until the source ends, then let the target know."""
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+        """Copy bytes until the source ends, then let the target know."""
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+                with self._counting:
+                    self.passed_bytes += len(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_WR)

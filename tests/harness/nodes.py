@@ -40,14 +40,14 @@ class Answer:
 
 
 class Node(Process):
-    """The test site, serving on a loopback port with a number of workers."""
+    """The test site, serving on loopback ports, mostly one, with a number of workers."""
 
     def __init__(
         self,
         command: Sequence[str],
         *,
         name: str,
-        port: int,
+        ports: Sequence[int],
         workers: int,
         folder: Path,
         env: Mapping[str, str],
@@ -55,8 +55,9 @@ class Node(Process):
         python: str,
     ) -> None:
         self.name = name
-        self.port = port
-        self.address = f"{LOOPBACK}:{port}"
+        self.port = ports[0]
+        self.addresses = tuple(f"{LOOPBACK}:{port}" for port in ports)
+        self.address = self.addresses[0]
         self.url = f"http://{self.address}/cachecheck/"
         self.secret = env["CACHECHECK_SECRET"]
         self.workers = workers
@@ -154,6 +155,7 @@ def start_node(
     cachecheck: Mapping[str, Any] | None = None,
     workers: int = 3,
     server: Server = "gunicorn",
+    addresses: int = 1,
     python: str = sys.executable,
     env: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -166,18 +168,19 @@ def start_node(
     """Start the test site as a node whose files are in `tmp`.
 
     `caches` and `cachecheck` are CACHES and CACHECHECK; `settings` are further Django settings.
-    `headers` go with every request that the node's own methods send. `faketime` moves its wall
+    `headers` go with every request that the node's own methods send. With gunicorn, one node can
+    listen on several `addresses`, and so stand for a fleet of as many. `faketime` moves its wall
     clock ("+10m"), `hostname` makes it another host, for root only. With `wait` false, call
     `wait_until_booted` later: several nodes boot at once then.
     """
-    port = free_port()
-    folder = tmp / f"{name}-{port}"
+    ports = [free_port() for _ in range(addresses)]
+    folder = tmp / f"{name}-{ports[0]}"
     (folder / "booted").mkdir(parents=True)
     site = {**(settings or {}), "CACHES": caches, "CACHECHECK": cachecheck or {}}
     node = Node(
-        _command(server, python=python, port=port, workers=workers),
+        _command(server, python=python, ports=ports, workers=workers),
         name=name,
-        port=port,
+        ports=ports,
         workers=workers,
         folder=folder,
         env=_environment(site, folder, hash_seed) | (env or {}),
@@ -190,14 +193,16 @@ def start_node(
     return node
 
 
-def _command(server: Server, *, python: str, port: int, workers: int) -> list[str]:
+def _command(server: Server, *, python: str, ports: Sequence[int], workers: int) -> list[str]:
     if server == "uvicorn":
+        (port,) = ports
         options = ["--host", LOOPBACK, "--port", str(port), "--lifespan", "off"]
         quiet = ["--log-level", "warning", "--no-access-log"]
         site = ["harness.site.asgi:application", "--workers", str(workers)]
         return [python, "-m", "uvicorn", *options, *quiet, *site]
     kind = ["gthread", "--threads", "4"] if server == "gthread" else ["sync"]
-    options = ["--bind", f"{LOOPBACK}:{port}", "--workers", str(workers), "--worker-class", *kind]
+    binds = [word for port in ports for word in ("--bind", f"{LOOPBACK}:{port}")]
+    options = [*binds, "--workers", str(workers), "--worker-class", *kind]
     quiet = ["--log-level", "warning", "--no-control-socket", "--graceful-timeout", "3"]
     return [python, "-m", "gunicorn", *options, *quiet, "harness.site.wsgi:application"]
 

@@ -1,13 +1,17 @@
-"""Real Redis servers: standalone, replica and Sentinel."""
+"""Real Redis servers: standalone, replica, Sentinel and Cluster."""
 
 import shutil
 import signal
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Self
 
 import redis
 
-from harness.process import LOOPBACK, HarnessError, Process, exchange, free_port
+from harness.process import LOOPBACK, HarnessError, Process, exchange, free_port, wait_until
+
+_SLOTS = 16_384
 
 
 class RedisServer(Process):
@@ -44,6 +48,38 @@ class RedisSentinel(RedisServer):
             for field, master in masters.items()
             if field.startswith("master") and isinstance(master, dict)
         )
+
+
+class RedisCluster:
+    """Primaries that divide the slots among them in order, and the replicas of each."""
+
+    def __init__(
+        self,
+        primaries: Sequence[RedisServer],
+        replicas: Sequence[Sequence[RedisServer]],
+        started: ExitStack,
+    ) -> None:
+        self.primaries = tuple(primaries)
+        self.replicas = tuple(map(tuple, replicas))
+        self.url = f"redis+cluster://{','.join(server.address for server in self.servers)}"
+        self._started = started
+
+    @property
+    def servers(self) -> tuple[RedisServer, ...]:
+        return (*self.primaries, *(server for group in self.replicas for server in group))
+
+    def client(self, **options: object) -> redis.RedisCluster:
+        """Return a client of the cluster, to be closed by the caller or used in `with`."""
+        return redis.RedisCluster(host=LOOPBACK, port=self.primaries[0].port, **options)
+
+    def stop(self) -> None:
+        self._started.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
 
 
 def start_redis(
@@ -98,6 +134,107 @@ def start_sentinel(
         what=f"Sentinel's {master_name}",
     )
     return sentinel
+
+
+def start_cluster(
+    tmp: Path,
+    primaries: int = 3,
+    replicas_per_primary: int = 1,
+    *,
+    extra_args: Sequence[str] = (),
+    node_timeout_milliseconds: int = 1500,
+) -> RedisCluster:
+    """Start a Redis Cluster, and return once all slots are served and all replicas follow.
+
+    Tests may write into a replica, and ask for what only `DEBUG` does.
+    """
+    options = [
+        *("--cluster-enabled", "yes"),
+        *("--cluster-node-timeout", str(node_timeout_milliseconds)),
+        *("--enable-debug-command", "yes", "--replica-read-only", "no"),
+        # a replica is named to clients only once it has received something
+        *("--repl-ping-replica-period", "1"),
+        *extra_args,
+    ]
+    with ExitStack() as started:
+        servers = [
+            started.enter_context(
+                start_redis(tmp, extra_args=[*options, "--cluster-port", str(free_port())])
+            )
+            for _ in range(primaries * (1 + replicas_per_primary))
+        ]
+        heads, others = servers[:primaries], servers[primaries:]
+        groups = [others[number::primaries] for number in range(primaries)]
+        _join(servers)
+        _divide(heads)
+        _follow(heads, groups)
+        cluster = RedisCluster(heads, groups, started.pop_all())
+    try:
+        wait_until(lambda: _is_whole(cluster), 30, what="the Redis Cluster")
+    except HarnessError:
+        cluster.stop()
+        raise
+    return cluster
+
+
+def _join(servers: Sequence[RedisServer]) -> None:
+    """Let every server know all others; each gets an epoch of its own before it meets them."""
+    for epoch, server in enumerate(servers, 1):
+        _tell(server, "CLUSTER", "SET-CONFIG-EPOCH", epoch)
+    for server in servers:
+        bus = _tell(server, "CONFIG", "GET", "cluster-port")
+        port = next(value for name, value in _pairs(bus) if name == b"cluster-port")
+        _tell(servers[0], "CLUSTER", "MEET", LOOPBACK, server.port, int(port))
+    wait_until(
+        lambda: all(_knows(server, len(servers)) for server in servers),
+        20,
+        what="the meeting of a Redis Cluster",
+    )
+
+
+def _divide(primaries: Sequence[RedisServer]) -> None:
+    bounds = [_SLOTS * number // len(primaries) for number in range(len(primaries) + 1)]
+    for server, start, end in zip(primaries, bounds, bounds[1:], strict=False):
+        _tell(server, "CLUSTER", "ADDSLOTSRANGE", start, end - 1)
+
+
+def _follow(primaries: Sequence[RedisServer], groups: Sequence[Sequence[RedisServer]]) -> None:
+    for primary, group in zip(primaries, groups, strict=True):
+        identifier = _tell(primary, "CLUSTER", "MYID")
+        for replica in group:
+            _tell(replica, "CLUSTER", "REPLICATE", identifier)
+
+
+def _is_whole(cluster: RedisCluster) -> bool:
+    states = (_tell(server, "CLUSTER", "INFO") for server in cluster.servers)
+    followers = [server for group in cluster.replicas for server in group]
+    known = len(cluster.primaries), len(followers)
+    return (
+        all(b"cluster_state:ok" in state for state in states)
+        and all(server._follows() for server in followers)  # noqa: SLF001 - same module
+        and all(_sees_slots(server, *known) for server in cluster.servers)
+    )
+
+
+def _sees_slots(server: RedisServer, primaries: int, replicas: int) -> bool:
+    shards = _tell(server, "CLUSTER", "SLOTS")
+    return len(shards) == primaries and sum(len(shard) - 3 for shard in shards) == replicas
+
+
+def _knows(server: RedisServer, count: int) -> bool:
+    return f"cluster_known_nodes:{count}\r".encode() in _tell(server, "CLUSTER", "INFO")
+
+
+def _tell(server: RedisServer, *command: object) -> Any:
+    with server.client() as client:
+        # by words: redis-py gives what it knows as one command an answer of its own making
+        return client.execute_command(*command)
+
+
+def _pairs(answer: Any) -> list[tuple[bytes, bytes]]:
+    if isinstance(answer, dict):
+        return list(answer.items())
+    return list(zip(answer[::2], answer[1::2], strict=True))
 
 
 def _folder(tmp: Path, kind: str, port: int) -> Path:

@@ -23,6 +23,7 @@ from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.worker import this_worker
 from cachecheck.errors import InertUnreadable, StoreError, StoreUnreachable
 from cachecheck.model import Capabilities, Expired, Failed, Missing, StoreIdentity
+from cachecheck.stores import walking
 from cachecheck.stores.base import Page, Stored
 from cachecheck.stores.runs import by_weight
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from django.db.backends.utils import CursorWrapper
 
     from cachecheck.agent.backends.base import Pairs
-    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.stores.base import Batch, Choose, Pace, RawReading
 
 PAGE_ROWS = 1_000
 BATCH_KEYS = 20
@@ -97,6 +98,12 @@ class DatabaseStore:
                 pace()
                 while readings:  # so that none is kept here once it was given
                     yield readings.pop()
+
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Read page by page, in the order of keys, each of which is a cursor."""
+        return walking.walk(
+            self, cursor, choose, pace, after=lambda last, _following: _seal_cursor(last)
+        )
 
     def close(self) -> None:
         """Close the connection if it was opened for this store."""

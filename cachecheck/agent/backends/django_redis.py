@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.inflate import inflate
-from cachecheck.agent.backends.redis import pickled_integer
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.agent.namespaces import observe
 from cachecheck.errors import InertUnreadable
+from cachecheck.stores.readings import pickled_integer
 from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client
 from cachecheck.stores.unsupported import UnsupportedStore
 

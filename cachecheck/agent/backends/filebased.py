@@ -23,6 +23,7 @@ from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.worker import this_worker
 from cachecheck.errors import InertUnreadable, StoreDenied, StoreError, StoreUnsupported
 from cachecheck.model import Capabilities, Expired, Failed, Missing, StoreIdentity
+from cachecheck.stores import walking
 from cachecheck.stores.base import Page, Stored
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from cachecheck.agent.backends.base import Pairs
     from cachecheck.model import Namespace
-    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.stores.base import Batch, Choose, Pace, RawReading
 
 PAGE_FILES = 5_000
 MAX_PAGE_FILES = 50_000
@@ -97,6 +98,10 @@ class FileStore:
         """Read each file by itself."""
         del pace  # the caller is asked after every file
         return (self._reading(name) for name in keys)
+
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Read page by page, in the order of names, each of which is a cursor."""
+        return walking.walk(self, cursor, choose, pace, after=lambda last, _following: last)
 
     def close(self) -> None:
         """There is nothing to close: each file is closed once it was read."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from django.core.cache.backends.redis import RedisCacheClient, RedisSerializer
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.errors import InertUnreadable
+from cachecheck.stores.readings import pickled_integer
 from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client
 from cachecheck.stores.unsupported import UnsupportedStore
 
@@ -92,11 +92,3 @@ class RedisBackend(Backend):
     def _options(self) -> dict[str, Any]:
         cache: Any = self.cache
         return dict(cache._options)  # noqa: SLF001
-
-
-def pickled_integer(value: bytes) -> bytes | None:
-    """Give the pickle of an integer, stored as digits by both Redis backends; None: not one."""
-    try:
-        return pickle.dumps(int(value), protocol=4)
-    except ValueError:
-        return None

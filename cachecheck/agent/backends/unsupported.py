@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cachecheck.agent.backends.base import Pairs
-    from cachecheck.stores.base import Pace, Page, RawReading, Stored
+    from cachecheck.stores.base import Batch, Choose, Pace, Page, RawReading, Stored
 
 UNKNOWN = "this backend is not known to cachecheck"
 
@@ -40,6 +40,11 @@ class UnsupportedStore:
         """Refuse at the first key: raises ``StoreUnsupported``."""
         del pace
         return (self._refuse() for _ in keys)
+
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Refuse: raises ``StoreUnsupported``."""
+        del cursor, choose, pace
+        self._refuse()
 
     def close(self) -> None:
         """There is nothing to close."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 4.0
 MOST_MUTE = 2
-_MAX_LINE_BYTES = 4096
+MAX_LINE_BYTES = 4096
 _AT_ONCE = 1 << 16
 
 
@@ -104,12 +104,21 @@ class Connection:
     def line(self) -> bytes:
         """Read one line of an answer, without its end."""
         with self._guarded():
-            line = self._reader().readline(_MAX_LINE_BYTES)
+            line = self._reader().readline(MAX_LINE_BYTES)
             if not line:
                 raise ConnectionError
             if not line.endswith(b"\n"):
                 raise ValueError
             return line.rstrip(b"\r\n")
+
+    @contextmanager
+    def reading(self) -> Iterator[io.BufferedReader]:
+        """Give what arrives, for many answers at once.
+
+        What fails within, and a ``ValueError`` for what cannot be understood, loses the connection.
+        """
+        with self._guarded():
+            yield self._reader()
 
     def value(self, size_bytes: int) -> bytes:
         """Read a value and the line end that follows it."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 from zlib import crc32
 
@@ -43,8 +43,17 @@ _MAX_DUMP_BYTES = 1 << 30
 _FED_BYTES = 8192
 _BUSY_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 _KEYS_BETWEEN_PACES = 100
+_MOST_PARTS = 99_999
 _CURSOR = re.compile("([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5})")
+_KEY = re.compile(rb"^key=([^ \n]+) ", re.MULTILINE)
 _NUMBER = re.compile(r"items:([0-9]+):number")
+
+
+class _Size(NamedTuple):
+    """How many entries a class has, and how many bytes they take in all (0: not said)."""
+
+    entries: int
+    value_bytes: int
 
 
 class Position(Value, frozen=True, kw_only=True):
@@ -73,16 +82,26 @@ def parse(cursor: str | None) -> Position:
     return Position(server=server, slab=slab, part=part, parts=parts)
 
 
-def locate(connection: Connection, position: Position) -> Position | None:
-    """Find the first class with entries at or after the position; None: the server is done."""
-    for slab, entries in sorted(_classes(connection).items()):
-        if slab >= position.slab and entries > MAX_CLASS_KEYS:
+def locate(
+    connection: Connection,
+    position: Position,
+    part_keys: int | None = None,
+    part_bytes: int | None = None,
+) -> Position | None:
+    """Find the first class with entries at or after the position; None: the server is done.
+
+    A class that is new is divided into parts of about so many keys, and bytes of values.
+    """
+    most_keys = PART_KEYS if part_keys is None else part_keys
+    for slab, size in sorted(_classes(connection).items()):
+        if slab >= position.slab and size.entries > MAX_CLASS_KEYS:
             raise _too_many(connection)
         if slab == position.slab and position.parts:
             return position
         if slab >= position.slab:
-            parts = max(1, -(-entries // PART_KEYS))
-            return Position(server=position.server, slab=slab, parts=parts)
+            by_bytes = 1 if part_bytes is None else -(-size.value_bytes // part_bytes)
+            parts = max(1, by_bytes, -(-size.entries // most_keys))
+            return Position(server=position.server, slab=slab, parts=min(parts, _MOST_PARTS))
     return None
 
 
@@ -104,18 +123,29 @@ def keys(connection: Connection, position: Position, pace: Pace) -> set[bytes]:
     The budget cannot stop it, and ``MAX_PARSING_SECONDS`` of processor time do: raises
     ``StoreUnsupported`` then, with the dump read to its end.
     """
+    return parts(connection, taken(connection, position.slab), position, 1, pace)[0]
+
+
+def taken(connection: Connection, slab: int) -> bytes:
+    """Take in the dump of a class, compressed."""
     _await_crawler(connection)
-    packed = _packed_dump(connection, position.slab)
-    found: set[bytes] = set()
+    return _packed_dump(connection, slab)
+
+
+def parts(
+    connection: Connection, packed: bytes, position: Position, count: int, pace: Pace
+) -> list[set[bytes]]:
+    """List the keys of so many parts of a class, from the position on, as ``keys`` does."""
+    found: list[set[bytes]] = [set() for _ in range(count)]
     until = time.thread_time() + MAX_PARSING_SECONDS
-    for count, line in enumerate(_lines(packed)):
-        key = _key(line)
-        if crc32(key) % position.parts == position.part:
-            found.add(unquote_to_bytes(key))
-        if count % _KEYS_BETWEEN_PACES == 0:
-            pace()
-            if time.thread_time() > until:
-                raise _too_many(connection)
+    for some_keys in _runs_of_keys(packed):
+        for key in some_keys:
+            part = crc32(key) % position.parts - position.part
+            if 0 <= part < count:
+                found[part].add(unquote_to_bytes(key) if b"%" in key else key)
+        pace()
+        if time.thread_time() > until:
+            raise _too_many(connection)
     return found
 
 
@@ -129,11 +159,15 @@ def obstacle(connection: Connection) -> str | None:
     return None
 
 
-def _classes(connection: Connection) -> dict[int, int]:
+def _classes(connection: Connection) -> dict[int, _Size]:
     told = stats(connection, "items")
-    return {
-        int(named[1]): number(told, name) for name in told if (named := _NUMBER.fullmatch(name))
-    }
+    sizes = {}
+    for name in told:
+        named = _NUMBER.fullmatch(name)
+        if named is not None:
+            value_bytes = told.get(f"items:{named[1]}:mem_requested", "0")
+            sizes[int(named[1])] = _Size(number(told, name), int(value_bytes))
+    return sizes
 
 
 def _await_crawler(connection: Connection) -> None:
@@ -181,18 +215,17 @@ def _rest(connection: Connection, first: bytes) -> Iterator[bytes]:
         yield block
 
 
-def _lines(packed: bytes) -> Iterator[bytes]:
+def _runs_of_keys(packed: bytes) -> Iterator[list[bytes]]:
     # Fed by slices: ``unconsumed_tail`` would copy all that is left for each block.
     unpacker, left = zlib.decompressobj(), memoryview(packed)
     begun = b""
     for start in range(0, len(left), _FED_BYTES):
-        block = unpacker.decompress(left[start : start + _FED_BYTES])
-        *lines, begun = (begun + block).split(b"\n")
-        yield from (line for line in lines if line.startswith(b"key="))
-
-
-def _key(line: bytes) -> bytes:
-    return line.partition(b" ")[0].removeprefix(b"key=")
+        block = begun + unpacker.decompress(left[start : start + _FED_BYTES])
+        end = block.rfind(b"\n") + 1
+        begun = block[end:]
+        keys_of_block = _KEY.findall(block, 0, end)
+        for first in range(0, len(keys_of_block), _KEYS_BETWEEN_PACES):
+            yield keys_of_block[first : first + _KEYS_BETWEEN_PACES]
 
 
 def _too_many(connection: Connection) -> StoreError:

@@ -40,7 +40,7 @@ class Batch(NamedTuple):
 def stats(connection: Connection, group: str = "") -> dict[str, str]:
     """Ask for statistics: general ones, or a group such as ``settings`` or ``items``."""
     connection.send(f"stats {group}".strip().encode() + b"\r\n")
-    return _stats_answer(connection)
+    return stats_answer(connection)
 
 
 def read(
@@ -109,14 +109,15 @@ def as_error(line: bytes, label: str) -> StoreError | None:
 def _read_once(
     connection: Connection, keys: Sequence[bytes], max_value_bytes: int
 ) -> tuple[list[RawReading], bool]:
-    asked = b"".join(map(_get_command, keys))
+    asked = b"".join(get_command(key) for key in keys)
     connection.send(b"stats\r\n" + asked + b"stats\r\n")
-    now = clock(_stats_answer(connection))
+    now = clock(stats_answer(connection))
     readings = [_get_answer(connection, now, max_value_bytes) for _ in keys]
-    return readings, clock(_stats_answer(connection)) == now
+    return readings, clock(stats_answer(connection)) == now
 
 
-def _stats_answer(connection: Connection) -> dict[str, str]:
+def stats_answer(connection: Connection) -> dict[str, str]:
+    """Take in the answer to a command for statistics that was sent."""
     told: dict[str, str] = {}
     while (line := connection.line()) != b"END":
         error = as_error(line, connection.label)
@@ -132,10 +133,11 @@ def _stats_answer(connection: Connection) -> dict[str, str]:
     return told
 
 
-def _get_command(key: bytes) -> bytes:
+def get_command(key: bytes, wanted: bytes = b"v f t c u") -> bytes:
+    """Give the command that reads a key without leaving a trace."""
     if _TO_ENCODE.search(key):
-        return b"mg %s v f t c u b\r\n" % b64encode(key)
-    return b"mg %s v f t c u\r\n" % key
+        return b"mg %s %s b\r\n" % (b64encode(key), wanted)
+    return b"mg %s %s\r\n" % (key, wanted)
 
 
 def _get_answer(connection: Connection, now: int, max_value_bytes: int) -> RawReading:

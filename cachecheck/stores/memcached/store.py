@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,14 @@ from cachecheck.model import Capabilities, Counters, Failed, StoreIdentity
 from cachecheck.stores.base import Page, Stored
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.memcached import dump, meta
+from cachecheck.stores.memcached.bulk import Walk
 from cachecheck.stores.memcached.connection import Connection, Patience
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.stores.base import Batch, Choose, Pace, RawReading
     from cachecheck.stores.memcached.connection import Endpoint
 
 MAX_VALUE_BYTES = 16 << 20
@@ -78,13 +80,15 @@ class MemcachedStore:
 
     def capabilities(self) -> Capabilities:
         """Say what can be done on all servers; one that cannot be asked is assumed to be able."""
-        read_reasons = self._reasons(_cannot_read)
+        counted: list[int] = []
+        read_reasons = self._reasons(partial(_cannot_read, counted))
         scan_reasons = self._reasons(dump.obstacle)
         lost = tuple(_lost(each) for each in self._connections.values() if each.is_lost)
         return Capabilities(
             can_scan=not scan_reasons,
             can_read=not read_reasons,
             expiry_resolution_seconds=1.0,
+            entries=sum(counted) if len(counted) == len(self._connections) else None,
             reasons=(*read_reasons, *scan_reasons, *lost),
         )
 
@@ -127,6 +131,18 @@ class MemcachedStore:
             size = _next_size(size, readings)
             pace()
 
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Walk the servers, one part of a slab class after another, which is a batch."""
+        return Walk(
+            list(self._connections.values()),
+            self._router,
+            choose,
+            pace,
+            patience=self._patience,
+            max_value_bytes=self._max_value_bytes,
+            count=self._count,
+        ).batches(dump.parse(cursor))
+
     def close(self) -> None:
         """Close our connections."""
         for connection in self._connections.values():
@@ -153,6 +169,9 @@ class MemcachedStore:
             return dump.following(found)
         is_last = position.server + 1 == len(servers)
         return None if is_last else dump.Position(server=position.server + 1)
+
+    def _count(self, reads: int) -> None:
+        self.own_reads += reads
 
     def _read_batch(self, keys: Sequence[str]) -> list[RawReading]:
         self._patience.refill()
@@ -195,8 +214,12 @@ class MemcachedStore:
         return tuple(reason for reason in told if reason is not None)
 
 
-def _cannot_read(connection: Connection) -> str | None:
-    version = meta.version(meta.stats(connection))
+def _cannot_read(counted: list[int], connection: Connection) -> str | None:
+    """Say why entries cannot be read; None: they can. Adds how many there are to ``counted``."""
+    stats = meta.stats(connection)
+    if "curr_items" in stats:
+        counted.append(meta.number(stats, "curr_items"))
+    version = meta.version(stats)
     if version >= meta.OLDEST_VERSION:
         return None
     return f"{connection.label} is older than memcached 1.6 and cannot be read untouched"

@@ -2,10 +2,12 @@
 
 ::
 
-store ──► pool      connections of our own, from the application's parameters
-  │  └──► entries   commands for a batch of keys, and what the answers mean
-  ├─────► facts     identity, capabilities and counters, from INFO
-  └─────► failures  every exception of redis-py, as a ``StoreError``
+store ──► bulk ───► wire       one connection, packed and parsed by ourselves
+  │         └─────► tempo      how many keys at once, and when to pause
+  ├─────► facts                identity, capabilities and counters, from INFO
+  └─────► server ─► pool       connections of our own, from the application's parameters
+             ├────► entries    commands for a batch of keys, and what the answers mean
+             └────► failures   every exception of redis-py, as a ``StoreError``
 """
 
 from __future__ import annotations

@@ -25,8 +25,10 @@ _NO_EXPIRY, _NO_KEY = -1, -2
 
 
 class ExpiryMethod(Protocol):
-    """How expiries are asked for."""
+    """How expiries are asked for: by ``command`` for each key, after ``leading`` ones."""
 
+    command: str
+    leading: tuple[Command, ...]
     resolution_seconds: float
 
     def commands(self, keys: Sequence[bytes]) -> list[Command]:
@@ -37,24 +39,37 @@ class ExpiryMethod(Protocol):
         """Give the expiries, in order of the keys, from the answers to those commands."""
         ...
 
+    def since_ms(self, told: Sequence[Any]) -> int:
+        """Give what is added to an answer in milliseconds; ``told`` answers ``leading``."""
+        ...
+
 
 class Absolute:
     """PEXPIRETIME, from Redis 7.0 on: the same on every replica and at every moment."""
 
+    command = "PEXPIRETIME"
+    leading: tuple[Command, ...] = ()
     resolution_seconds = 0.001
 
     def commands(self, keys: Sequence[bytes]) -> list[Command]:
         """Give the commands that ask for the expiries of these keys."""
-        return [("PEXPIRETIME", key) for key in keys]
+        return [(self.command, key) for key in keys]
 
     def expiries(self, answers: Sequence[Any]) -> list[Expiry]:
         """Give the expiries, in order of the keys, from the answers to those commands."""
-        return [_expiry("PEXPIRETIME", answer, 0.0) for answer in answers]
+        return [_expiry(self.command, answer, 0.0) for answer in answers]
+
+    def since_ms(self, told: Sequence[Any]) -> int:
+        """Give 0: the answers are absolute."""
+        del told
+        return 0
 
 
 class Relative:
     """PTTL, added to the server's clock, or to the node's where TIME is denied."""
 
+    command = "PTTL"
+    leading: tuple[Command, ...] = (("TIME",),)
     resolution_seconds = 0.01
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -62,13 +77,20 @@ class Relative:
 
     def commands(self, keys: Sequence[bytes]) -> list[Command]:
         """Give the commands that ask for the expiries of these keys."""
-        return [("TIME",), *(("PTTL", key) for key in keys)]
+        return [*self.leading, *((self.command, key) for key in keys)]
 
     def expiries(self, answers: Sequence[Any]) -> list[Expiry]:
         """Give the expiries, in order of the keys, from the answers to those commands."""
         told, *remaining = answers
-        now = self._clock() if isinstance(told, Exception) else server_time(told)
-        return [_expiry("PTTL", answer, now) for answer in remaining]
+        now = self._now(told)
+        return [_expiry(self.command, answer, now) for answer in remaining]
+
+    def since_ms(self, told: Sequence[Any]) -> int:
+        """Give the server's clock."""
+        return round(self._now(told[0]) * 1000)
+
+    def _now(self, told: Any) -> float:
+        return self._clock() if isinstance(told, Exception) else server_time(told)
 
 
 def server_time(answer: tuple[int, int]) -> float:

@@ -80,6 +80,15 @@ def version(info: Info) -> tuple[int, ...] | None:
     return tuple(map(int, parts[:3])) or None
 
 
+def entries(info: Info, db: int) -> int | None:
+    """Give how many keys a database holds, of which an empty one is not named; None: not said."""
+    told = info.get(f"db{db}")
+    try:
+        return int(told["keys"]) if told is not None else 0
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def counters(info: Info, now: float) -> Counters | None:
     """Give the hits and misses of all clients and databases since the server started."""
     try:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     import redis.exceptions
 
 _IN_PIPELINE = "caused error: "
-_CREDENTIALS = "the server refused the credentials"
+CREDENTIALS_REFUSED = "the server refused the credentials"
+KEY_FORBIDDEN = "the access rules forbid this key"
+NOT_SERVED = "this server of a Redis Cluster does not serve the key"
 
 
 def foreign_exceptions() -> tuple[type[Exception], ...]:
@@ -68,7 +70,7 @@ def _unanswered(exc: redis.exceptions.RedisError, command: str) -> StoreError:
 
     match exc:
         case exceptions.AuthenticationError() | exceptions.AuthorizationError():
-            return StoreDenied(_CREDENTIALS)
+            return StoreDenied(CREDENTIALS_REFUSED)
         case exceptions.BusyLoadingError():
             return StoreUnreachable("the server is still loading its data")
         case exceptions.TimeoutError():
@@ -84,13 +86,13 @@ def _answered(exc: redis.exceptions.ResponseError, command: str) -> StoreError:
 
     match exc:
         case exceptions.AuthenticationWrongNumberOfArgsError():
-            return StoreDenied(_CREDENTIALS)
+            return StoreDenied(CREDENTIALS_REFUSED)
         case exceptions.NoPermissionError():
-            return StoreDenied(f"the access rules forbid {_forbidden(exc, command)}")
+            return StoreDenied(_forbidden(exc, command))
         case exceptions.MasterDownError():
             return StoreUnreachable("the replica has lost its primary")
         case exceptions.AskError() | exceptions.ClusterError():
-            return StoreUnsupported("this server of a Redis Cluster does not serve the key")
+            return StoreUnsupported(NOT_SERVED)
         case _ if _is_unknown(exc):
             return StoreUnsupported(f"the server does not know {command}")
         case _:
@@ -103,7 +105,7 @@ def _code(exc: Exception) -> str:
 
 
 def _forbidden(exc: Exception, command: str) -> str:
-    return "this key" if _is_about_key(exc) else command
+    return KEY_FORBIDDEN if _is_about_key(exc) else f"the access rules forbid {command}"
 
 
 def _is_about_key(exc: Exception) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cachecheck.errors import StoreError, StoreUnreachable, StoreUnsupported
@@ -12,16 +11,11 @@ from cachecheck.model import Capabilities, Failed, StoreIdentity
 from cachecheck.stores.base import Page
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.redis import facts
-from cachecheck.stores.redis.entries import (
-    Absolute,
-    ExpiryMethod,
-    Relative,
-    entry,
-    server_time,
-    size,
-)
-from cachecheck.stores.redis.failures import foreign_exceptions, is_command_refused, translate
-from cachecheck.stores.redis.pool import close_client, database
+from cachecheck.stores.redis.bulk import Walk
+from cachecheck.stores.redis.entries import Absolute, Relative, entry, server_time, size
+from cachecheck.stores.redis.failures import is_command_refused
+from cachecheck.stores.redis.pool import database
+from cachecheck.stores.redis.server import Server
 from cachecheck.stores.runs import by_weight
 
 if TYPE_CHECKING:
@@ -30,8 +24,8 @@ if TYPE_CHECKING:
     import redis
 
     from cachecheck.model import Counters
-    from cachecheck.stores.base import Pace, RawReading
-    from cachecheck.stores.redis.entries import Command, Size
+    from cachecheck.stores.base import Batch, Choose, Pace, RawReading
+    from cachecheck.stores.redis.entries import Size
 
 MAX_VALUE_BYTES = 16 << 20
 
@@ -39,8 +33,6 @@ _SCAN_COUNT = 500
 _PAGE_KEYS = 5000
 _BATCH_KEYS = 20
 _CURSOR = re.compile("[0-9]{1,20}")
-_NO_TOUCH: Command = ("CLIENT", "NO-TOUCH", "ON")
-_KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL"}
 _IS_CLUSTER = "a Redis Cluster is not read yet"
 
 
@@ -49,7 +41,6 @@ class RedisStore:
 
     The client is made on first need and closed by ``close``; after that it is made anew. Once the
     server could not be reached it is not tried again until then: a dead server costs one timeout.
-    ``own_reads`` counts our commands that moved the server's hit counters.
     """
 
     def __init__(
@@ -61,23 +52,23 @@ class RedisStore:
         max_value_bytes: int = MAX_VALUE_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._connect = connect
+        self._server = Server(connect, clock)
         self._address = address
         self._unread_replicas = unread_replicas
         self._max_value_bytes = max_value_bytes
         self._clock = clock
-        self._client: redis.Redis | None = None
-        self._lost: str | None = None
-        self._leaves_recency: bool | None = None
-        self._expiry: ExpiryMethod = Absolute()
-        self.own_reads = 0
+
+    @property
+    def own_reads(self) -> int:
+        """Count our commands that moved the server's hit counters."""
+        return self._server.own_reads
 
     # --- what it is ------------------------------------------------------------------------
 
     def identity(self) -> StoreIdentity:
         """Say which database of which server this is, by its replication id."""
         try:
-            return self._observed(self._info())
+            return self._observed(self._server.info())
         except StoreError as exc:
             return StoreIdentity(
                 grade="unobserved",
@@ -91,7 +82,7 @@ class RedisStore:
         reasons: tuple[str, ...] = ()
         info: facts.Info = {}
         try:
-            info = self._info()
+            info = self._server.info()
         except StoreError as exc:
             reasons = (exc.reason,)
         if facts.is_cluster(info):
@@ -99,16 +90,17 @@ class RedisStore:
         return Capabilities(
             can_scan=True,
             can_read=True,
-            touches_recency=facts.evicts_by_recency(info) and not self._is_left_untouched(),
+            touches_recency=facts.evicts_by_recency(info) and not self._server.is_left_untouched(),
             expiry_resolution_seconds=self._resolution(info),
             unread_replicas=self._unread_replicas,
+            entries=self._entries_in(info),
             reasons=reasons,
         )
 
     def counters(self) -> Counters | None:
         """Give the server's hits and misses, of all clients and databases; None: not said."""
         try:
-            return facts.counters(self._info(), self._clock())
+            return facts.counters(self._server.info(), self._clock())
         except StoreError:
             return None
 
@@ -119,7 +111,7 @@ class RedisStore:
         position = self._position(cursor)
         keys: dict[bytes, None] = {}
         while True:
-            position, found = self._ask("SCAN", position, "COUNT", _SCAN_COUNT)
+            position, found = self._server.ask("SCAN", position, "COUNT", _SCAN_COUNT)
             keys.update(dict.fromkeys(found))
             if not position or len(keys) >= _PAGE_KEYS or not pace():
                 break
@@ -139,17 +131,19 @@ class RedisStore:
                 yield from self._read_run(run)
                 pace()
 
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Walk the keys over one connection of our own, as many at once as take 5 ms."""
+        return Walk(self._server, self.read, choose, pace).batches(self._position(cursor))
+
     def close(self) -> None:
         """Close our connections."""
-        client, self._client, self._lost = self._client, None, None
-        if client is not None:
-            close_client(client)
+        self._server.close()
 
     # --- how it is asked -------------------------------------------------------------------
 
     def _sizes(self, keys: Sequence[bytes]) -> list[Size]:
         try:
-            answers = self._pipeline([("STRLEN", key) for key in keys])
+            answers = self._server.pipeline([("STRLEN", key) for key in keys])
         except StoreError as exc:
             return [as_reading(exc)] * len(keys)
         return [size(answer, self._max_value_bytes) for answer in answers]
@@ -166,66 +160,49 @@ class RedisStore:
             values, expiries = self._values_and_expiries(keys)
         except StoreError as exc:
             return [as_reading(exc)] * len(keys)
-        told = self._expiry.expiries(expiries)
+        told = self._server.expiry.expiries(expiries)
         return [entry(value, expiry) for value, expiry in zip(values, told, strict=True)]
 
     def _values_and_expiries(self, keys: Sequence[bytes]) -> tuple[list[Any], list[Any]]:
-        asking = self._expiry.commands(keys)
-        answers = self._pipeline([*asking, *(("GET", key) for key in keys)])
+        expiry = self._server.expiry
+        asking = expiry.commands(keys)
+        answers = self._server.pipeline([*asking, *(("GET", key) for key in keys)])
         values, expiries = answers[len(asking) :], answers[: len(asking)]
-        if isinstance(self._expiry, Absolute) and is_command_refused(expiries[0]):
-            self._expiry = Relative(self._clock)
+        if isinstance(expiry, Absolute) and is_command_refused(expiries[0]):
+            self._server.ask_expiries_relatively()
             return self._values_and_expiries(keys)
         return values, expiries
-
-    def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        """Send commands in one go; answers that are errors are given as exceptions."""
-        before: tuple[Command, ...] = (_NO_TOUCH,) if self._is_left_untouched() else ()
-        with self._translated("reading"):
-            pipeline: Any = self._connected().pipeline(transaction=False)
-            for command in (*before, *commands):
-                pipeline.execute_command(*command)
-            answers: list[Any] = pipeline.execute(raise_on_error=False)
-        self.own_reads += sum(command[0] in _KEYED for command in commands)
-        return answers[len(before) :]
-
-    def _is_left_untouched(self) -> bool:
-        """Say whether this server (7.2 or newer) reads for us without moving idle times.
-
-        It holds for a connection, so it is sent again ahead of every batch.
-        """
-        if self._leaves_recency is None:
-            try:
-                self._ask(*_NO_TOUCH)
-            except StoreUnreachable:
-                return False
-            except StoreError:
-                self._leaves_recency = False
-            else:
-                self._leaves_recency = True
-        return self._leaves_recency
 
     def _observed(self, info: facts.Info) -> StoreIdentity:
         offset = self._clock_offset()
         if facts.is_cluster(info):
-            nodes = self._ask("CLUSTER NODES")
+            nodes = self._server.ask("CLUSTER NODES")
             return facts.cluster_identity(
                 nodes, info, address=self._address, clock_offset_seconds=offset
             )
-        db = database(self._connected())
+        db = database(self._server.client())
         return facts.identity(info, db=db, address=self._address, clock_offset_seconds=offset)
 
     def _clock_offset(self) -> float | None:
         asked_at = self._clock()
         try:
-            theirs = server_time(self._ask("TIME"))
+            theirs = server_time(self._server.ask("TIME"))
         except StoreError:
             return None
         return theirs - (asked_at + self._clock()) / 2
 
+    def _entries_in(self, info: facts.Info) -> int | None:
+        """Say how many keys there are; what INFO tells saves asking."""
+        if info:
+            return facts.entries(info, database(self._server.client()))
+        try:
+            return int(self._server.ask("DBSIZE"))
+        except StoreError:
+            return None
+
     def _resolution(self, info: facts.Info) -> float:
         is_old = (facts.version(info) or (7,)) < (7,)
-        return Relative.resolution_seconds if is_old else self._expiry.resolution_seconds
+        return Relative.resolution_seconds if is_old else self._server.expiry.resolution_seconds
 
     def _position(self, cursor: str | None) -> int:
         if cursor is None:
@@ -237,40 +214,13 @@ class RedisStore:
 
     def _refuse_cluster(self) -> None:
         try:
-            info = self._info()
+            info = self._server.info()
         except StoreUnreachable:
             raise
         except StoreError:
             return
         if facts.is_cluster(info):
             raise StoreUnsupported(_IS_CLUSTER)
-
-    def _info(self) -> facts.Info:
-        info: facts.Info = self._ask("INFO")
-        return info
-
-    def _ask(self, *command: str | bytes | int) -> Any:
-        with self._translated(str(command[0])):
-            return self._connected().execute_command(*command)
-
-    @contextmanager
-    def _translated(self, command: str) -> Iterator[None]:
-        if self._lost is not None:
-            raise StoreUnreachable(self._lost)
-        try:
-            yield
-        except foreign_exceptions() as exc:
-            translated = translate(exc, command)
-            if isinstance(translated, StoreUnreachable):
-                self._lost = translated.reason
-            raise translated from None  # its text may quote what was sent
-        except (TypeError, ValueError):  # redis-py makes connections of them when they are needed
-            raise StoreError("its parameters are not valid") from None
-
-    def _connected(self) -> Any:
-        if self._client is None:
-            self._client = self._connect()
-        return self._client
 
 
 def _weight(told: Size) -> int:

@@ -1,0 +1,206 @@
+"""Audit a cohort: sum every store, list the buckets that differ, name the keys that do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cachecheck.coordinator.audit.listing import (
+    StoreRows,
+    differing_keys,
+    entries_of,
+    list_store,
+)
+from cachecheck.coordinator.audit.pacing import Terms, Walk
+from cachecheck.coordinator.audit.scheme import (
+    MOST_DIFFERENCES,
+    Choice,
+    choose,
+    lane_shift_ms,
+    summing_of,
+)
+from cachecheck.coordinator.audit.summing import sum_store
+from cachecheck.coordinator.probing import Unit
+from cachecheck.coordinator.sample import Surveyance
+from cachecheck.model import Key, Value
+from cachecheck.sums import bitmap_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cachecheck.coordinator.audit.ledger import Ledger
+    from cachecheck.coordinator.audit.summing import StoreSums
+    from cachecheck.coordinator.probing import Prober
+    from cachecheck.coordinator.progress import Progress
+    from cachecheck.coordinator.views import Cohort
+    from cachecheck.model import CacheDescription, Naming
+    from cachecheck.sums import Summing
+
+SHARE_FOR_SUMS = 0.6
+SHARE_FOR_ROWS = 0.75
+EXAMPLES = 100
+SEVERAL = 2
+
+
+class Audit(Value, frozen=True, kw_only=True):
+    """What an audit of several stores brought.
+
+    ``suspects`` are keys that differed when their stores were walked: not yet findings. ``keys``
+    counts all keys of the stores, None where that is not known. ``is_whole`` says that all that
+    differs is among the suspects; else those are examples. ``failures`` say what of the stores that
+    were summed could not be listed.
+    """
+
+    surveys: tuple[tuple[Unit, Surveyance], ...]
+    suspects: tuple[Key, ...] = ()
+    keys: int | None = None
+    is_whole: bool = True
+    is_jitter: bool = False
+    failures: tuple[str, ...] = ()
+
+
+class Question(Value, frozen=True, kw_only=True):
+    """What is to be audited: which keys, how far their expiries may be apart, from when on."""
+
+    match: str
+    tolerance_seconds: float
+    horizon: float
+
+
+class Auditor:
+    """Audits one cohort within the time that the run has left."""
+
+    def __init__(
+        self,
+        prober: Prober,
+        cohort: Cohort,
+        question: Question,
+        ledger: Ledger,
+        progress: Progress,
+    ) -> None:
+        self._prober = prober
+        self._cohort = cohort
+        self._question = question
+        self._ledger = ledger
+        self._progress = progress
+        self._summing = self._chosen_summing()
+
+    async def audit(self, units: Sequence[Unit]) -> Audit:
+        """Audit units of distinct stores, two at least."""
+        summed = await self._sum(self._walks(units, SHARE_FOR_SUMS))
+        surveys = tuple((unit, _surveyance(sums)) for unit, sums in summed.items())
+        whole = {unit: sums for unit, sums in summed.items() if sums.failure is None}
+        if len(whole) < SEVERAL:
+            return Audit(surveys=surveys, is_whole=False)
+        choice = choose([sums.sums for sums in whole.values()])
+        if not choice.places:
+            return Audit(surveys=surveys, keys=choice.agreeing)
+        rows = await self._list(whole, choice)
+        return self._judged(rows, choice, surveys)
+
+    def _chosen_summing(self) -> Summing:
+        """Sum as an interrupted run did, if there was one, though its horizon may have passed."""
+        name = _name_of(self._cohort)
+        known = self._ledger.state.summing.get(name)
+        if known is None:
+            known = summing_of(
+                self._cohort, self._question.tolerance_seconds, self._question.horizon
+            )
+            self._ledger.note_summing(name, known)
+        return known
+
+    def _walks(self, units: Iterable[Unit], share: float) -> dict[Unit, Walk]:
+        """Walk stores for at most a ``share`` of the time that is left."""
+        reserved_seconds = self._prober.deadline.remaining_seconds * (1 - share)
+        return {
+            unit: Walk(self._prober, unit, self._terms(unit, reserved_seconds)) for unit in units
+        }
+
+    def _terms(self, unit: Unit, reserved_seconds: float) -> Terms:
+        cache = self._cache(unit)
+        resolution_seconds = cache.capabilities.expiry_resolution_seconds
+        shift_ms = lane_shift_ms(unit.shift_seconds, resolution_seconds)
+        known_by = cache.identity.token or unit.node
+        return Terms(
+            name=f"{_name_of(self._cohort)}|{known_by}|{cache.identity.member or ''}",
+            summing=msgspec.structs.replace(self._summing, shift_ms=shift_ms),
+            match=self._question.match,
+            reserved_seconds=reserved_seconds,
+        )
+
+    def _cache(self, unit: Unit) -> CacheDescription:
+        return next(seen.cache for seen in self._cohort.views if seen.view == unit.view)
+
+    async def _sum(self, walks: Mapping[Unit, Walk]) -> dict[Unit, StoreSums]:
+        self._progress.stage(f"Summing up {self._cohort.cache}", len(walks))
+
+        async def one(unit: Unit, walk: Walk) -> StoreSums:
+            note = self._progress.track(unit.node, self._cache(unit).capabilities.entries)
+            found = await sum_store(walk, self._ledger, note)
+            self._progress.advance()
+            return found
+
+        found = await asyncio.gather(*(one(unit, walk) for unit, walk in walks.items()))
+        return dict(zip(walks, found, strict=True))
+
+    async def _list(
+        self, summed: Mapping[Unit, StoreSums], choice: Choice
+    ) -> dict[Unit, StoreRows]:
+        """List what was chosen, where a store's rows were not kept anyway."""
+        wanted = bitmap_of(choice.places, self._summing.buckets)
+        self._progress.stage(f"Listing what differs in {self._cohort.cache}", len(summed))
+
+        async def one(unit: Unit, walk: Walk) -> StoreRows:
+            kept = summed[unit].listed
+            if kept is not None:
+                return StoreRows(listed=kept)
+            note = self._progress.track(unit.node, summed[unit].summary.scanned)
+            found = await list_store(walk, wanted, self._ledger, note)
+            self._progress.advance()
+            return found
+
+        walks = self._walks(summed, SHARE_FOR_ROWS)
+        found = await asyncio.gather(*(one(unit, walk) for unit, walk in walks.items()))
+        return dict(zip(walks, found, strict=True))
+
+    def _judged(
+        self,
+        rows: Mapping[Unit, StoreRows],
+        choice: Choice,
+        surveys: tuple[tuple[Unit, Surveyance], ...],
+    ) -> Audit:
+        """Find the keys that differ in what was listed."""
+        buckets = self._summing.buckets
+        wanted = bitmap_of(choice.places, buckets)
+        stores = [
+            entries_of(found.listed, wanted, buckets)
+            for found in rows.values()
+            if found.failure is None
+        ]
+        failures = tuple(
+            f"{unit.node}: {found.failure}"
+            for unit, found in rows.items()
+            if found.failure is not None
+        )
+        namings: Iterator[Naming] = (part.naming for one in rows.values() for part in one.listed)
+        naming: Naming = next(namings, "logical")
+        suspects, union = differing_keys(stores, naming, self._summing.lane_ms)
+        is_whole = choice.is_whole and not failures and len(suspects) <= MOST_DIFFERENCES
+        return Audit(
+            surveys=surveys,
+            suspects=suspects if is_whole else suspects[:EXAMPLES],
+            keys=choice.agreeing + union if is_whole else None,
+            is_whole=is_whole,
+            is_jitter=choice.is_jitter,
+            failures=failures,
+        )
+
+
+def _surveyance(sums: StoreSums) -> Surveyance:
+    return Surveyance(summary=sums.summary, is_complete=sums.failure is None, failure=sums.failure)
+
+
+def _name_of(cohort: Cohort) -> str:
+    return f"{cohort.cache}|{cohort.application}|{cohort.kind}|{cohort.namespace.stored_probe}"

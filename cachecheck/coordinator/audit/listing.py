@@ -1,0 +1,128 @@
+"""List the entries of buckets that differ, store by store, and find the keys that differ."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cachecheck.coordinator.audit.ledger import Collection
+from cachecheck.coordinator.audit.pacing import Pauses, demand, pages_of
+from cachecheck.errors import MalformedMessage
+from cachecheck.model import Key, Value
+from cachecheck.sums import Listed, rows_of
+from cachecheck.wire import Collect, Collected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cachecheck.coordinator.audit.ledger import Ledger
+    from cachecheck.coordinator.audit.pacing import Walk
+    from cachecheck.coordinator.outcomes import Outcome
+    from cachecheck.model import Naming
+    from cachecheck.sums import Row
+
+_AGAIN = 2
+_RETRY_SECONDS = 0.5
+
+
+class StoreRows(Value, frozen=True, kw_only=True):
+    """The entries that were listed of a store; ``failure`` says why some are missing."""
+
+    listed: tuple[Listed, ...]
+    failure: str | None = None
+
+
+async def list_store(
+    walk: Walk, wanted: bytes, ledger: Ledger, note: Callable[[int], None]
+) -> StoreRows:
+    """List the entries of a store that are in the wanted buckets.
+
+    Nothing is kept on the nodes meanwhile: where one is lost, another goes on at the same place.
+    A store that is read directly is listed anew.
+    """
+    before = ledger.state.collected.get(walk.terms.name)
+    if before is not None and before.wanted == wanted:
+        done = before
+    else:
+        done = Collection(wanted=wanted, listed=(), cursor="")
+    units, turn, failures = pages_of(walk.unit), 0, 0
+    pauses = Pauses()
+    while done.cursor is not None:
+        if not walk.has_time:
+            return StoreRows(listed=done.listed, failure=walk.out_of_time)
+        outcome = await walk.ask(_request(walk, wanted, done.cursor), units[turn % len(units)])
+        page = _checked(outcome)
+        turn += 1
+        if isinstance(page, str):
+            failures += 1
+            if failures > max(_AGAIN, len(units)):
+                return StoreRows(listed=done.listed, failure=page)
+            if walk.is_direct:  # its server may be another one by now, where no cursor holds
+                done = Collection(wanted=wanted, listed=(), cursor="")
+            await asyncio.sleep(_RETRY_SECONDS * failures)
+            continue
+        note(page.scanned)
+        listed = (*done.listed, page.listed) if page.listed.rows else done.listed
+        done = Collection(wanted=wanted, listed=listed, cursor=page.cursor)
+        ledger.note_collected(walk.terms.name, done)
+        if not walk.is_direct and page.cursor is not None:
+            await pauses.after(outcome)
+    return StoreRows(listed=done.listed)
+
+
+def _request(walk: Walk, wanted: bytes, cursor: str) -> Callable[[tuple[str, ...]], Collect]:
+    return lambda audience: Collect(
+        run=walk.prober.run,
+        audience=audience,
+        cache=walk.unit.cache,
+        seed=walk.prober.seed,
+        summing=walk.terms.summing,
+        wanted=wanted,
+        match=walk.terms.match,
+        cursor=cursor or None,
+        most_keys=walk.most_keys,
+    )
+
+
+def _checked(outcome: Outcome | None) -> Collected | str:
+    page = demand(outcome, Collected)
+    if isinstance(page, str):
+        return page
+    try:
+        for _ in rows_of(page.listed):
+            pass
+    except MalformedMessage as exc:
+        return f"it listed what cannot be read: {exc}"
+    return page
+
+
+Entries = dict[bytes, "Row"]
+"""The listed entries of one store, by the digest of their keys."""
+
+
+def entries_of(listed: Sequence[Listed], wanted: bytes, buckets: int) -> Entries:
+    """Take the entries of the wanted buckets, each once: a store can list one twice."""
+    return {row.key: row for part in listed for row in rows_of(part, wanted, buckets)}
+
+
+def differing_keys(
+    stores: Sequence[Entries], naming: Naming, tolerance_ms: int
+) -> tuple[tuple[Key, ...], int]:
+    """Name the keys that the stores do not agree in; give as well how many keys there are in all.
+
+    They agree where each has the entry, with one digest and expiries within the tolerance.
+    """
+    union = dict.fromkeys(key for entries in stores for key in entries)
+    found = []
+    for key in union:
+        rows = [entries[key] for entries in stores if key in entries]
+        if len(rows) < len(stores) or _differ(rows, tolerance_ms):
+            found.append(Key(name=rows[0].name, naming=naming))
+    return tuple(found), len(union)
+
+
+def _differ(rows: Sequence[Row], tolerance_ms: int) -> bool:
+    if any(row.entry != rows[0].entry for row in rows):
+        return True
+    expiries = [row.expires_ms for row in rows if row.expires_ms is not None]
+    return bool(expiries) and max(expiries) - min(expiries) > tolerance_ms

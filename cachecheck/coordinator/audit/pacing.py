@@ -1,0 +1,127 @@
+"""How a store is walked without hurting it: whom to ask for pages, how fast, and until when."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from cachecheck.coordinator.outcomes import Answered, NoAnswer
+from cachecheck.model import Value
+from cachecheck.sums import Summing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cachecheck.coordinator.outcomes import Outcome
+    from cachecheck.coordinator.probing import Prober, Unit
+    from cachecheck.wire import AnyRequest
+
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 1.0
+SLOWER = 4.0
+SLACK_SECONDS = 0.01
+PAGE_SECONDS = 0.25
+MOST_PAGE_KEYS = 500_000
+
+_Wanted = TypeVar("_Wanted")
+
+
+class Terms(Value, frozen=True, kw_only=True):
+    """How a store is walked: the ``name`` it has in the ledger, and which keys count.
+
+    No page is asked for once only ``reserved_seconds`` of the run are left.
+    """
+
+    name: str
+    summing: Summing
+    match: str
+    reserved_seconds: float
+
+
+class Walk:
+    """One store that is walked through a unit."""
+
+    def __init__(self, prober: Prober, unit: Unit, terms: Terms) -> None:
+        self.prober = prober
+        self.unit = unit
+        self.terms = terms
+        self.is_direct = prober.is_direct(unit)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether there is time for another page; the rest of the run's is for what comes after."""
+        return self.prober.deadline.remaining_seconds > self.terms.reserved_seconds
+
+    @property
+    def out_of_time(self) -> str:
+        """What to say where there is not."""
+        return "the deadline left no time to look at all of it: raise --deadline"
+
+    @property
+    def most_keys(self) -> int | None:
+        """How many keys a page may have, so that a rate is kept at every moment; None: any."""
+        rate = self.prober.rate.per_second
+        return None if rate is None else max(1, min(MOST_PAGE_KEYS, int(rate * PAGE_SECONDS)))
+
+    async def ask(
+        self, request_for: Callable[[tuple[str, ...]], AnyRequest], unit: Unit | None = None
+    ) -> Outcome | None:
+        """Ask for a page within the rate; what it took beyond what was reserved is paid after."""
+        reserved = self.most_keys or 0
+        await self.prober.rate.take(reserved)
+        outcome = await self.prober.ask_one(unit or self.unit, request_for)
+        self.prober.rate.charge(max(0, _scanned(outcome) - reserved))
+        return outcome
+
+
+class Pauses:
+    """Pauses between the pages of one store: longer where its nodes become slower to answer.
+
+    Slower is what goes by before and after the work, which a node tells: its queue, and the way.
+    """
+
+    def __init__(self) -> None:
+        self._best_seconds = float("inf")
+        self.seconds = FIRST_PAUSE_SECONDS
+
+    def learn(self, waited_seconds: float) -> None:
+        """Take in how long a page waited beside its work."""
+        self._best_seconds = min(self._best_seconds, waited_seconds)
+        if waited_seconds > SLOWER * self._best_seconds + SLACK_SECONDS:
+            self.seconds = min(2 * self.seconds, LONGEST_PAUSE_SECONDS)
+        else:
+            self.seconds = max(self.seconds / 2, FIRST_PAUSE_SECONDS)
+
+    async def after(self, outcome: Outcome | None) -> None:
+        """Pause after a page."""
+        if isinstance(outcome, Answered):
+            self.learn(2 * outcome.clock.uncertainty_seconds)
+        await asyncio.sleep(self.seconds)
+
+
+def demand(outcome: Outcome | None, wanted: type[_Wanted]) -> _Wanted | str:
+    """Give the answer that was wanted, or say why there is none."""
+    match outcome:
+        case None:
+            return "the worker was not heard again"
+        case NoAnswer(detail=detail):
+            return detail
+        case Answered(answer=answer) if isinstance(answer, wanted):
+            return answer
+        case _:
+            return "it answered with something else than was asked"
+
+
+def pages_of(unit: Unit) -> list[Unit]:
+    """Give the units that see one store, each through a node of its own."""
+    units = [unit]
+    while units[-1].instead is not None:
+        units.append(units[-1].instead)
+    return units
+
+
+def _scanned(outcome: Outcome | None) -> int:
+    answer = getattr(outcome, "answer", None)
+    summary = getattr(answer, "summary", None)
+    scanned = getattr(answer, "scanned", None) if summary is None else summary.scanned
+    return int(scanned or 0)

@@ -1,0 +1,121 @@
+"""Where stores that are read directly are read whole: threads, processes, or a Dask cluster.
+
+Each gives a ``concurrent.futures.Executor`` for as long as a ``with`` block lasts, and leaves
+nothing behind: work that is still under way at its end is given up.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from cachecheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PARENT_LOOK_SECONDS = 0.5
+ENDING_SECONDS = 2.0
+
+_THEIR_WORK = "cachecheck.coordinator.direct"
+_DASK = "--dask needs the package distributed: pip install 'django-cachecheck[dask]'"
+
+
+@contextmanager
+def threads(count: int) -> Iterator[Executor]:
+    """Give ``count`` threads; the work in them shares one processor."""
+    pool = ThreadPoolExecutor(count, thread_name_prefix="cachecheck-store")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def processes(count: int, *, preload: Sequence[str] = ()) -> Iterator[Executor]:
+    """Give ``count`` processes, which are there when the block begins.
+
+    Enter it before anything starts a thread or an event loop: on Linux the processes are forked,
+    which is the quicker by an interpreter's start, and is safe only while there is one thread.
+    ``preload`` names modules that they may need, loaded once for all. They die with this process,
+    however it ends.
+    """
+    is_forked = sys.platform == "linux" and threading.active_count() == 1
+    if is_forked:
+        _load((_THEIR_WORK, *preload))
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("fork" if is_forked else "spawn"),
+        initializer=_serve,
+        initargs=(os.getpid(),),
+    )
+    try:
+        pool.submit(os.getpid)  # forked with the first work there is, all at once
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _end([child for child in multiprocessing.active_children() if child not in others])
+
+
+def _load(names: Sequence[str]) -> None:
+    for name in names:
+        with suppress(ImportError):  # one that is not installed is not needed
+            importlib.import_module(name)
+
+
+def _serve(parent: int) -> None:
+    """Leave an interruption to the coordinator, which ends us, and do not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_LOOK_SECONDS)
+    os._exit(1)
+
+
+def _end(children: Sequence[multiprocessing.process.BaseProcess]) -> None:
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join(ENDING_SECONDS)
+        if child.is_alive():
+            child.kill()
+
+
+@contextmanager
+def dask(address: str, *, timeout_seconds: float) -> Iterator[Executor]:
+    """Give the workers of the Dask scheduler at an address.
+
+    Raises ``UsageError`` where the package for it is missing, or nobody answers there.
+    """
+    try:
+        from distributed import Client  # noqa: PLC0415  an extra
+    except ImportError as exc:
+        raise UsageError(_DASK) from exc
+    try:
+        client = Client(  # type: ignore[no-untyped-call]  # distributed
+            address, timeout=timeout_seconds, set_as_default=False
+        )
+    except (OSError, ValueError, TypeError) as exc:
+        raise UsageError(
+            f"--dask {address}: no Dask scheduler answered there within {timeout_seconds:g} s"
+        ) from exc
+    executor = client.get_executor(pure=False, retries=0)  # type: ignore[no-untyped-call]  # distributed
+    try:
+        yield executor
+    finally:
+        with suppress(Exception):  # it is over, however the cluster takes it
+            executor.shutdown(wait=False)
+        client.close(timeout=ENDING_SECONDS)  # type: ignore[no-untyped-call]  # distributed

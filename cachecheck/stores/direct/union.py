@@ -1,0 +1,109 @@
+"""Several memcached servers read as one store, without knowing how clients choose among them.
+
+Each client hashes keys in its own way. So the store is the union of its servers: each is listed by
+itself, and a key is read from all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from cachecheck.errors import StoreError
+from cachecheck.model import Expired, Failed, Missing
+from cachecheck.stores.base import Stored
+from cachecheck.stores.direct.asking import raise_unreached
+from cachecheck.stores.direct.spec import shown_host
+from cachecheck.stores.memcached import Endpoint, MemcachedStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cachecheck.model import Capabilities, StoreIdentity
+    from cachecheck.stores.base import Batch, Choose, Pace, Page, RawReading, Store
+    from cachecheck.stores.direct.spec import StoreSpec
+
+_CURSOR = re.compile("([0-9]{1,4}):(.*)")
+_BEST_FIRST = (Stored, Failed, Expired, Missing)
+
+
+def open_servers(spec: StoreSpec) -> Store:
+    """Open the memcached servers of a store, in the order in which they are listed there."""
+    endpoints = [
+        Endpoint(label=shown_host(host), host=host[0], port=host[1]) for host in spec.hosts
+    ]
+    return _alone(endpoints[0]) if len(endpoints) == 1 else UnionStore(endpoints)
+
+
+class UnionStore:
+    """Implements ``stores.base.Store`` over the union of memcached servers.
+
+    A key that is on several servers, as it can be after their list was changed, is listed for each
+    of them, and read as the first of them in the list has it. A server that fails leaves a key
+    unread that is on no other: it may be there.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._each = [_alone(endpoint) for endpoint in endpoints]
+        self._all = MemcachedStore(endpoints, lambda _key: endpoints[0].label)
+
+    def identity(self) -> StoreIdentity:
+        """Name all servers' processes: equal ones suggest one store and do not prove it."""
+        return self._all.identity()
+
+    def capabilities(self) -> Capabilities:
+        """Say what can be done on all servers."""
+        return self._all.capabilities()
+
+    def reach(self, probe: str) -> None:
+        """Read a key everywhere; raises ``StoreUnreachable`` where no server answers."""
+        readings = [next(store.read([probe], lambda: True)) for store in self._each]
+        raise_unreached(max(readings, key=_rank))
+
+    def scan(self, cursor: str | None, pace: Pace) -> Page:
+        """List one page of keys of one server."""
+        number, inner = self._position(cursor)
+        page = self._each[number].scan(inner, pace)
+        return replace(page, cursor=self._following(number, page.cursor))
+
+    def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
+        """Read each key from all servers; the first that has it answers."""
+        found = [store.read(keys, pace) for store in self._each]
+        for readings in zip(*found, strict=True):
+            yield min(readings, key=_rank)
+
+    def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+        """Walk one server after the other."""
+        first, inner = self._position(cursor)
+        for number in range(first, len(self._each)):
+            for batch in self._each[number].walk(inner, choose, pace):
+                yield batch._replace(cursor=self._following(number, batch.cursor))
+            inner = None
+
+    def close(self) -> None:
+        """Close our connections."""
+        for store in (self._all, *self._each):
+            store.close()
+
+    def _position(self, cursor: str | None) -> tuple[int, str | None]:
+        if cursor is None:
+            return 0, None
+        found = _CURSOR.fullmatch(cursor)
+        if found is None or int(found[1]) >= len(self._each):
+            raise StoreError("not a cursor of this store")
+        return int(found[1]), found[2] or None
+
+    def _following(self, number: int, inner: str | None) -> str | None:
+        if inner is not None:
+            return f"{number}:{inner}"
+        return f"{number + 1}:" if number + 1 < len(self._each) else None
+
+
+def _alone(endpoint: Endpoint) -> MemcachedStore:
+    return MemcachedStore([endpoint], lambda _key: endpoint.label)
+
+
+def _rank(reading: RawReading) -> int:
+    return _BEST_FIRST.index(type(reading))

@@ -1,0 +1,111 @@
+"""How one Redis server is asked: over connections of our own, all errors as ``StoreError``."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cachecheck.errors import StoreError, StoreUnreachable
+from cachecheck.stores.redis.entries import Absolute, Relative
+from cachecheck.stores.redis.failures import foreign_exceptions, translate
+from cachecheck.stores.redis.pool import close_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import redis
+
+    from cachecheck.stores.redis.entries import Command, ExpiryMethod
+    from cachecheck.stores.redis.facts import Info
+
+NO_TOUCH: Command = ("CLIENT", "NO-TOUCH", "ON")
+_KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL"}
+
+
+class Server:
+    """A server, over the client that ``connect`` makes on first need.
+
+    ``own_reads`` counts our commands that moved the server's hit counters. Once the server could
+    not be reached it is not tried again until ``close``: a dead server costs one timeout.
+    ``expiry`` is how expiries are asked for, as far as is known by now.
+    """
+
+    def __init__(
+        self, connect: Callable[[], redis.Redis], clock: Callable[[], float] = time.time
+    ) -> None:
+        self.clock = clock
+        self.expiry: ExpiryMethod = Absolute()
+        self.own_reads = 0
+        self._connect = connect
+        self._client: redis.Redis | None = None
+        self._lost: str | None = None
+        self._leaves_recency: bool | None = None
+
+    def ask(self, *command: str | bytes | int) -> Any:
+        """Send one command."""
+        with self.translated(str(command[0])):
+            return self.client().execute_command(*command)
+
+    def info(self) -> Info:
+        """Ask for what the server says of itself."""
+        info: Info = self.ask("INFO")
+        return info
+
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands in one go; answers that are errors are given as exceptions."""
+        before: tuple[Command, ...] = (NO_TOUCH,) if self.is_left_untouched() else ()
+        with self.translated("reading"):
+            pipeline: Any = self.client().pipeline(transaction=False)
+            for command in (*before, *commands):
+                pipeline.execute_command(*command)
+            answers: list[Any] = pipeline.execute(raise_on_error=False)
+        self.own_reads += sum(command[0] in _KEYED for command in commands)
+        return answers[len(before) :]
+
+    def is_left_untouched(self) -> bool:
+        """Say whether this server (7.2 or newer) reads for us without moving idle times.
+
+        It holds for a connection, so it is sent again ahead of every batch.
+        """
+        if self._leaves_recency is None:
+            try:
+                self.ask(*NO_TOUCH)
+            except StoreUnreachable:
+                return False
+            except StoreError:
+                self._leaves_recency = False
+            else:
+                self._leaves_recency = True
+        return self._leaves_recency
+
+    def ask_expiries_relatively(self) -> None:
+        """Note that the server does not know, or forbids, absolute expiries."""
+        self.expiry = Relative(self.clock)
+
+    def close(self) -> None:
+        """Close our connections; the client is made anew on the next need."""
+        client, self._client, self._lost = self._client, None, None
+        if client is not None:
+            close_client(client)
+
+    @contextmanager
+    def translated(self, command: str) -> Iterator[None]:
+        """Translate what redis-py raises; refuse at once where the server was lost."""
+        if self._lost is not None:
+            raise StoreUnreachable(self._lost)
+        try:
+            yield
+        except foreign_exceptions() as exc:
+            translated = translate(exc, command)
+            if isinstance(translated, StoreUnreachable):
+                self._lost = translated.reason
+            raise translated from None  # its text may quote what was sent
+        except (TypeError, ValueError):  # redis-py makes connections of them when they are needed
+            raise StoreError("its parameters are not valid") from None
+
+    def client(self) -> Any:
+        """Give the client, making it on first need."""
+        if self._client is None:
+            self._client = self._connect()
+        return self._client

@@ -1,0 +1,113 @@
+"""One connection of redis-py's, over which commands are packed and answers parsed by ourselves.
+
+redis-py connects: TLS, AUTH, Unix sockets, Sentinels. Its pipelines then take 25 µs a command, of
+which the server takes one. What is private of it is kept to this file; where it is not there, or
+hiredis is not installed, redis-py parses the answers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cachecheck.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import redis
+
+_RECEIVED_BYTES = 1 << 18
+_OVERHEAD_BYTES = 512  # of an answer beside what was asked for: its length, or an error's text
+
+
+class Wire:
+    """A connection taken from a client's pool until ``close``."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._single: Any = client.client()  # type: ignore[no-untyped-call]  # redis-py
+        self._connection: Any = self._single.connection
+        self._receive = _receiver(self._connection) or self._receive_slowly
+        self._is_settled = True
+
+    def exchange(self, packed: bytes, answers: int, most_bytes: int) -> list[Any]:
+        """Send packed commands, and give their answers; errors among them are exceptions.
+
+        Raises what redis-py raises, and ``StoreError`` where more is sent than was asked for:
+        ``most_bytes`` of values and keys.
+        """
+        self._is_settled = False
+        self._connection.send_packed_command([packed], check_health=False)
+        received = self._receive(answers, most_bytes + answers * _OVERHEAD_BYTES)
+        self._is_settled = True
+        return received
+
+    def close(self) -> None:
+        """Give the connection back; one with answers under way is closed."""
+        if not self._is_settled:
+            self._connection.disconnect()
+        self._single.close()
+
+    def _receive_slowly(self, answers: int, most_bytes: int) -> list[Any]:
+        del most_bytes  # the parser of redis-py cannot be told
+        return [self._receive_one() for _ in range(answers)]
+
+    def _receive_one(self) -> Any:
+        from redis.exceptions import ResponseError  # noqa: PLC0415  on first need
+
+        try:
+            return self._connection.read_response(disable_decoding=True)
+        except ResponseError as exc:
+            return exc
+
+
+def pack(*parts: bytes) -> bytes:
+    """Pack one command."""
+    return b"*%d\r\n%b" % (len(parts), b"".join(map(_bulk, parts)))
+
+
+def pack_pairs(keys: Sequence[bytes], first: bytes, second: bytes, *arguments: bytes) -> bytes:
+    """Pack two commands for each key, one after the other; the second one has arguments."""
+    head = b"*2\r\n%b" % _bulk(first)
+    middle = b"\r\n*%d\r\n%b" % (2 + len(arguments), _bulk(second))
+    tail = b"\r\n%b" % b"".join(map(_bulk, arguments))
+    lengths = {length: b"$%d\r\n" % length for length in set(map(len, keys))}
+    counted = [lengths[len(key)] + key for key in keys]
+    return head + (tail + head).join([key + middle + key for key in counted]) + tail
+
+
+def _bulk(part: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(part), part)
+
+
+def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
+    """Make what receives answers from the connection's socket; None where that cannot be done."""
+    try:
+        import hiredis  # noqa: PLC0415  a Django node may not have it
+
+        taken, parse_error = connection._sock, connection._parser.parse_error  # noqa: SLF001
+    except (ImportError, AttributeError):
+        return None
+    if not hasattr(taken, "recv_into"):
+        return None
+    from redis.exceptions import InvalidResponse  # noqa: PLC0415  on first need
+
+    reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
+    pushed = getattr(hiredis, "PushNotification", None)
+    gets, feed, buffer = reader.gets, reader.feed, bytearray(_RECEIVED_BYTES)
+
+    def receive(answers: int, most_bytes: int) -> list[Any]:
+        found: list[Any] = []
+        while len(found) < answers:
+            received = taken.recv_into(buffer)
+            if not received:
+                raise ConnectionError
+            most_bytes -= received
+            if most_bytes < 0:
+                raise StoreError("the server answers more than it was asked for")
+            feed(buffer, 0, received)  # type: ignore[arg-type]  # it takes any buffer
+            while (answer := gets()) is not False:
+                if type(answer) is not pushed:
+                    found.append(answer)
+        return found
+
+    return receive

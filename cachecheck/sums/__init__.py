@@ -1,0 +1,58 @@
+"""Sums over every entry of a store, in keyed buckets, and the rows of buckets that differ.
+
+A bucket is chosen by the first bits of a key's keyed digest. It holds how many entries there are,
+the sum modulo 2^128 of keyed digests over key, stored bytes, flags and whether the entry expires,
+and for expiries e four lanes, the sums modulo 2^64 of h64(key) · ⌊(e + g·lane/4) / lane⌋ for
+g = 0…3. Two stores agree in a bucket when counts and sums agree and at least one lane does: their
+expiries are then less than a lane apart, one by one. A plain sum of expiries would let +600 s and
+-600 s cancel. Sums are added up in any order and grouping.
+
+::
+
+    summer ──► buckets   what is summed and how; sums packed, added up, compared
+       └─────► rows      entries of some buckets, one by one
+"""
+
+from __future__ import annotations
+
+from cachecheck.sums.buckets import (
+    BUCKET_BYTES,
+    LANES,
+    MAX_BUCKETS,
+    MIN_BUCKETS,
+    NEVER,
+    Buckets,
+    Summing,
+    Sums,
+    add_up,
+    bitmap_of,
+    bucket_count,
+    counts,
+    differing,
+    empty,
+)
+from cachecheck.sums.rows import MAX_NAMES_BYTES, ROW_BYTES, Listed, Row, rows_of
+from cachecheck.sums.summer import Summer
+
+__all__ = [
+    "BUCKET_BYTES",
+    "LANES",
+    "MAX_BUCKETS",
+    "MAX_NAMES_BYTES",
+    "MIN_BUCKETS",
+    "NEVER",
+    "ROW_BYTES",
+    "Buckets",
+    "Listed",
+    "Row",
+    "Summer",
+    "Summing",
+    "Sums",
+    "add_up",
+    "bitmap_of",
+    "bucket_count",
+    "counts",
+    "differing",
+    "empty",
+    "rows_of",
+]
