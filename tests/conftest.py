@@ -17,6 +17,8 @@ from harness.process import Finished, Process, finish
 # What makes a command print otherwise than to a pipe, or read the user's own configuration.
 _NOT_INHERITED = ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "COLUMNS", "DJANGO_SETTINGS_MODULE")
 
+CLI = (sys.executable, "-m", "cachecheck")
+
 Server = TypeVar("Server", bound=Process | redis.RedisCluster)
 
 
@@ -88,14 +90,20 @@ def memcached_server(
 
 
 @pytest.fixture
-def run_cli(tmp_path: Path) -> RunCli:
-    """Run the real command; the secret is the nodes', and no configuration is there to be found."""
+def cli_env(tmp_path: Path) -> dict[str, str]:
+    """The environment of the real command: the nodes' secret, no configuration to be found."""
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in _NOT_INHERITED and not name.startswith("CACHECHECK_")
     }
+    return {**inherited, **home, "CACHECHECK_SECRET": nodes.SECRET}
+
+
+@pytest.fixture
+def run_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> RunCli:
+    """Run the real command to its end."""
 
     def run(
         *arguments: str,
@@ -104,13 +112,26 @@ def run_cli(tmp_path: Path) -> RunCli:
         timeout_seconds: float = 60.0,
     ) -> Finished:
         return finish(
-            [sys.executable, "-m", "cachecheck", *arguments],
-            env={**inherited, **home, "CACHECHECK_SECRET": nodes.SECRET, **(env or {})},
+            [*CLI, *arguments],
+            env={**cli_env, **(env or {})},
             cwd=cwd or tmp_path,
             timeout_seconds=timeout_seconds,
         )
 
     return run
+
+
+@pytest.fixture
+def start_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> Iterator[Callable[..., Process]]:
+    """Start the real command with these arguments and go on; its output is in its log."""
+    with ExitStack() as started:
+
+        def start(*arguments: str) -> Process:
+            return Process(
+                [*CLI, *arguments], log=tmp_path / "cachecheck.log", env=cli_env, cwd=tmp_path
+            )
+
+        yield _factory(started, start)
 
 
 def _factory(started: ExitStack, start: Callable[..., Server]) -> Callable[..., Server]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from cachecheck.coordinator.audit import Ledger
     from cachecheck.model import Report
 
 KEYRING = Keyring((secret_from_text("a-test-secret-of-forty-characters-000001"),))
@@ -135,7 +136,13 @@ def present(value: str, seed: bytes = b"0" * 16, expires_at: float | None = None
     )
 
 
-def check(nodes: list[SimulatedNode], monkeypatch: pytest.MonkeyPatch, **options: Any) -> Report:
+def check(
+    nodes: list[SimulatedNode],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    ledger: Ledger | None = None,
+    **options: Any,
+) -> Report:
     """Check a simulated fleet through the whole coordinator."""
     by_host = {node.name: node for node in nodes}
 
@@ -159,7 +166,7 @@ def check(nodes: list[SimulatedNode], monkeypatch: pytest.MonkeyPatch, **options
         Target(node=parse_node(f"{node.name}=http://{node.name}/", Transport()), keyring=KEYRING)
         for node in nodes
     ]
-    return report_of(asyncio.run(running.observe(targets, chosen, Silent())), chosen)
+    return report_of(asyncio.run(running.observe(targets, chosen, Silent(), ledger=ledger)), chosen)
 
 
 class _Body(httpx.AsyncByteStream):

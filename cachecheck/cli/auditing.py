@@ -40,10 +40,14 @@ def observe(
 
         addresses = [_address(target) for target in setup.targets]
         ledger = open_ledger(resume, addresses, setup.options)
-        observed = run(setup, shows_progress=shows_progress, ledger=ledger, heavy=heavy)
-        how_to_go_on = close_ledger(resume, is_finished=_is_finished(observed))
-    if how_to_go_on is not None:
-        sys.stderr.write(f"cachecheck: {how_to_go_on}\n")
+        is_finished = False
+        try:
+            observed = run(setup, shows_progress=shows_progress, ledger=ledger, heavy=heavy)
+            is_finished = _is_finished(observed)
+        finally:  # whoever interrupts us is told as well
+            how_to_go_on = close_ledger(resume, ledger, is_finished=is_finished)
+            if how_to_go_on is not None:
+                sys.stderr.write(f"cachecheck: {how_to_go_on}\n")
     return observed
 
 

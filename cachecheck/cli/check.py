@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cachecheck.cli import auditing, output, words
 from cachecheck.cli.running import run
-from cachecheck.cli.wiring import (
-    Setup,
-    Who,
-    load_baseline,
-    named_keys,
-    set_up,
-    split_codes,
-    transport_of,
-)
+
+if TYPE_CHECKING:
+    from cachecheck.cli.wiring import Setup
 
 
 def check(  # noqa: PLR0913  one argument for each option
@@ -62,24 +56,26 @@ def check(  # noqa: PLR0913  one argument for each option
     no_progress: words.NoProgress = False,
     exit_zero: words.ExitZero = False,
 ) -> None:
-    """Compare the caches of a fleet: namespaces, backends, values, expiries, over every worker.
+    """Compare the caches of a fleet, over every worker of every node.
 
     Exit codes: 0 consistent, 1 divergent, 2 usage error, 3 undecided (something that should have
     been compared was not seen).
     """
+    from cachecheck.cli import wiring  # noqa: PLC0415  --help stays quick
+
     files = output.demand_writable(save)
-    known = load_baseline(baseline)
-    who = Who(
+    known = wiring.load_baseline(baseline)
+    who = wiring.Who(
         words=tuple(nodes or ()),
         config_file=str(config) if config else None,
         fleet=fleet,
         secret_file=str(secret_file) if secret_file else None,
         keyid=keyid,
-        transport=transport_of(host_header, header, ca_file, client_cert),
+        transport=wiring.transport_of(host_header, header, ca_file, client_cert),
     )
     given: dict[str, Any] = {
         "caches": cache,
-        "keys": named_keys(key, keys_from),
+        "keys": wiring.named_keys(key, keys_from),
         "match": match,
         "sample": sample,
         "all": all_ or None,
@@ -87,8 +83,8 @@ def check(  # noqa: PLR0913  one argument for each option
         "max_scan": max_scan,
         "ttl_tolerance": ttl_tolerance,
         "settle": settle,
-        "select": split_codes(select),
-        "ignore": split_codes(ignore),
+        "select": wiring.split_codes(select),
+        "ignore": wiring.split_codes(ignore),
         "fail_on": fail_on,
         "rollout_grace": rollout_grace,
         "require_coverage": require_coverage,
@@ -98,7 +94,7 @@ def check(  # noqa: PLR0913  one argument for each option
         "concurrency": concurrency,
         "rate": rate,
     }
-    setup = set_up(who, given)
+    setup = wiring.set_up(who, given)
     _configure_log(is_verbose=verbose)
     shows_progress = not (no_progress or quiet)
     if plan:

@@ -8,7 +8,6 @@ import typer
 
 from cachecheck.cli import output, words
 from cachecheck.cli.running import run
-from cachecheck.cli.wiring import Who, set_up, transport_of
 
 
 def nodes(  # noqa: PLR0913  one argument for each option
@@ -31,11 +30,13 @@ def nodes(  # noqa: PLR0913  one argument for each option
     no_progress: words.NoProgress = False,
     exit_zero: words.ExitZero = False,
 ) -> None:
-    """Show who is there: workers, versions, stores, clocks. No entry is compared.
+    """Show who is there: workers, versions, stores, clocks.
 
-    Exit codes: 0 everybody was heard, 1 a finding on nodes (F…), 2 usage error, 3 not everybody
-    was heard.
+    No entry is compared. Exit codes: 0 everybody was heard, 1 a finding on nodes (F…), 2 usage
+    error, 3 not everybody was heard.
     """
+    from cachecheck.cli.wiring import Who, set_up, transport_of  # noqa: PLC0415  --help stays quick
+
     who = Who(
         words=tuple(nodes or ()),
         config_file=str(config) if config else None,

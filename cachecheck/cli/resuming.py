@@ -23,26 +23,33 @@ if TYPE_CHECKING:
 _OF_THE_KEYS = ("caches", "match", "ttl_tolerance")
 
 
+MAX_AGE_SECONDS = 6 * 3600.0
+
+
 def open_ledger(path: Path | None, addresses: Sequence[str], options: Options) -> Ledger:
     """Give the ledger of a run: a new one, or that of the interrupted run whose file this is.
 
-    Raises ``UsageError`` for a file that belongs to another check, or to none, and leaves it as
-    it is.
+    What was done more than ``MAX_AGE_SECONDS`` ago says little of the stores as they are: such a
+    run begins anew. Raises ``UsageError`` for a file that belongs to another check, or to none,
+    and leaves it as it is.
     """
     question = _question(addresses, options)
     if path is None:
         return Ledger(_new(question))
-    state = _load(path, question) or _new(question)
+    state = _load(path, question)
+    if state is None or time.time() - state.started_at > MAX_AGE_SECONDS:
+        state = _new(question)
     ledger = Ledger(state, lambda state: _save(path, state))
     _save(path, state)  # a place that cannot be written to is found out now
     return ledger
 
 
-def close_ledger(path: Path | None, *, is_finished: bool) -> str | None:
+def close_ledger(path: Path | None, ledger: Ledger, *, is_finished: bool) -> str | None:
     """Remove the file of a run that is finished; else say how to go on."""
     if path is None:
         return None
     if not is_finished:
+        ledger.flush()
         return f"not every key was compared yet: the same command with --resume {path} goes on"
     with suppress(OSError):
         path.unlink()
@@ -81,8 +88,9 @@ def _load(path: Path, question: str) -> State | None:
 
 def _save(path: Path, state: State) -> None:
     """Write a state for the user alone, as a whole or not at all."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    beside = path.with_name(f"{path.name}.new")
     try:
+        beside.unlink(missing_ok=True)  # of a run that was killed while it wrote
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(encode(state))
         beside.replace(path)

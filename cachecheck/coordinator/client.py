@@ -1,7 +1,8 @@
 """The client: sends signed probes and accepts only answers that are bound to them.
 
 The only importer of httpx, and the one boundary at which its exceptions become outcomes. Everything
-a node can send is bounded: bytes, time to connect, time in all; redirects are not followed.
+a node can send is bounded: bytes, time to connect, time in all; redirects are not followed, and
+cookies are not kept: by one of them a balancer would tie us to a single worker.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import secrets
 import socket
 import ssl
 import time
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -153,6 +155,7 @@ class Client:
                 follow_redirects=False,
                 trust_env=False,
                 timeout=self._timeout_seconds,
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             )
         return self._clients[key]

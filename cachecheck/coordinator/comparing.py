@@ -100,8 +100,10 @@ class _Comparing:
         if not self._options.all:
             return None, None
         auditing = auditors(cohort, units, stores)
-        if len(auditing) < SEVERAL:
-            return None, None  # one store cannot differ from itself
+        if len(auditing) < SEVERAL:  # one store cannot differ from itself
+            return None, None if len(
+                units
+            ) < SEVERAL else "its keys can be listed in one place only"
         if not self._options.allow_touch and touches(cohort):
             return None, (
                 "reading every key would move them all to the front of the eviction order: "
@@ -110,7 +112,8 @@ class _Comparing:
         question = Question(
             match=self._options.match,
             tolerance_seconds=self._patience(cohort, 0.0).tolerance_seconds,
-            horizon=self._horizon,
+            latest_horizon=self._horizon,
+            rate=self._options.rate,
         )
         auditor = Auditor(self._prober, cohort, question, self._ledger, self._progress)
         return await auditor.audit(auditing), None
@@ -140,7 +143,8 @@ class _Comparing:
 
     async def _surveyed(self, units: Sequence[Unit]) -> tuple[tuple[Unit, Surveyance], ...]:
         options = self._options
-        asked = units if options.sample_size else ()
+        has_time = self._prober.deadline.remaining_seconds > 0
+        asked = units if options.sample_size and has_time else ()
         self._progress.stage("Surveying", len(asked))
         draw = Draw(size=options.sample_size, match=options.match, max_scan=options.max_scan)
         found = await survey_units(self._prober, asked, draw, self._progress.advance)

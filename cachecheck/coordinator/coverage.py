@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
+from cachecheck.coordinator.notes import notes_of
+from cachecheck.coordinator.phrases import entries_of, keys_of, some
 from cachecheck.coordinator.views import cohorts, seen_views, set_apart
 from cachecheck.model import Failed, Value
 from cachecheck.rules.grouping import is_seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sized
+    from collections.abc import Callable, Iterator
 
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.options import Options
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.suspects import Examination
     from cachecheck.model import Key
     from cachecheck.rules.observations import Findings
+    from cachecheck.survey import Summary
 
-_NAMES_SHOWN = 3
+MOST_EXPIRING = 0.1
 
 
 class Coverage(Value, frozen=True, kw_only=True):
@@ -57,7 +59,7 @@ def cover(
             )
         ),
     )
-    return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=_notes(observed))
+    return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=notes_of(observed))
 
 
 def _time(observed: Observed) -> Iterator[str]:
@@ -71,7 +73,7 @@ def _nodes(observed: Observed, require_percent: float) -> Iterator[str]:
     is_enough = 100 * (len(nodes) - len(silent)) >= require_percent * len(nodes)
     if is_enough and len(silent) < len(nodes):
         return
-    names = _some([node.name for node in silent])
+    names = some([node.name for node in silent])
     yield f"{names} gave no answer that could be used, so none of its caches was compared"
 
 
@@ -124,7 +126,7 @@ def _lost(entries: Entries, observed: Observed) -> Iterator[str]:
     if lost:
         why = "; ".join(entries.losses[:2])
         yield (
-            f"{entries.cohort.cache} was not compared on {_some(lost)}, lost after it had "
+            f"{entries.cohort.cache} was not compared on {some(lost)}, lost after it had "
             f"answered: {why}"
         )
 
@@ -135,11 +137,7 @@ def _audit(entries: Entries, options: Options) -> Iterator[str]:
     if entries.not_audited:
         yield f"{cache}: not every key was compared: {entries.not_audited}"
     if options.all:
-        deaf = [seen for seen in entries.cohort.views if not seen.cache.capabilities.can_scan]
-        nodes = sorted({seen.view.node for seen in deaf})
-        if deaf:
-            reasons = "; ".join(deaf[0].cache.capabilities.reasons[:2])
-            yield f"the keys of {cache} cannot be listed on {_some(nodes)}: {reasons}"
+        yield from _deaf(entries)
     if entries.audit is None:
         return
     for failure in entries.audit.failures:
@@ -147,9 +145,41 @@ def _audit(entries: Entries, options: Options) -> Iterator[str]:
     if not entries.is_whole and not entries.audit.failures:
         yield f"{cache}: not every key was compared"
     for unit, surveyed in entries.audit.surveys:
-        if surveyed.summary.unread:
-            count = surveyed.summary.unread
-            yield f"{cache}: {count} entries could not be read through {unit.node}: too large"
+        yield from _left_out(cache, unit.node, surveyed.summary)
+    scanned = sum(surveyed.summary.scanned for _, surveyed in entries.audit.surveys)
+    is_direct = any(seen.is_direct for seen in entries.cohort.views)
+    if is_direct and entries.audit.keys == 0 and scanned:
+        yield (
+            f"{cache}: no key was compared: all {scanned} that the stores have are of other "
+            "namespaces, or do not match, or are no cache values"
+        )
+
+
+def _left_out(cache: str, node: str, summary: Summary) -> Iterator[str]:
+    if summary.unread:
+        many = entries_of(summary.unread)
+        yield f"{cache}: {many} could not be read through {node}: too large, or not allowed"
+    lasting = summary.entries + summary.expiring
+    if summary.expiring > MOST_EXPIRING * lasting:
+        many = entries_of(summary.expiring)
+        yield (
+            f"{cache}: {many} of {lasting} on {node} expire too soon to be audited: compare a "
+            "sample of them, without --all"
+        )
+
+
+def _deaf(entries: Entries) -> Iterator[str]:
+    """Name the views of stores that none of their views can list."""
+    heard = {view for unit, _ in entries.surveys for view in unit.stands_for}
+    deaf = [
+        seen
+        for seen in entries.cohort.views
+        if not seen.cache.capabilities.can_scan and seen.view not in heard
+    ]
+    if deaf:
+        nodes = sorted({seen.view.node for seen in deaf})
+        reasons = "; ".join(deaf[0].cache.capabilities.reasons[:2])
+        yield f"the keys of {entries.cohort.cache} cannot be listed on {some(nodes)}: {reasons}"
 
 
 def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Iterator[str]:
@@ -165,27 +195,27 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
         yield from _unread(cache, examination, show)
     gone = [one for one in entries.named.keys if one.judgement == "closed"]
     if gone:
-        which = _some([show(one.key) for one in gone])
+        which = some([show(one.key) for one in gone])
         yield (
-            f"{cache}: {_keys_of(gone)} came, went or expired while being looked at, and never "
+            f"{cache}: {keys_of(gone)} came, went or expired while being looked at, and never "
             f"agreed ({which})"
         )
     kept = [one for one in entries.named.keys if one.judgement == "kept"]
     if kept:  # whoever names a key wants it compared; in a sample it is only left out
-        which = _some([show(one.key) for one in kept])
-        yield f"{cache}: {_keys_of(kept)} named and kept from comparing by the nodes ({which})"
+        which = some([show(one.key) for one in kept])
+        yield f"{cache}: {keys_of(kept)} named and kept from comparing by the nodes ({which})"
     forbidden = [one for one in entries.sampled.keys if one.judgement == "kept" and one.is_denied]
     if forbidden and len(forbidden) == len(entries.sampled.keys):
-        yield f"{cache}: none of {_keys_of(forbidden)} may be read by the nodes' own credentials"
+        yield f"{cache}: none of {keys_of(forbidden)} may be read by the nodes' own credentials"
     undone = [one for one in entries.examined if one.judgement == "open"]
     if undone:
         yield (
-            f"{cache}: {_keys_of(undone)} differed and the deadline passed before that was settled"
+            f"{cache}: {keys_of(undone)} differed and the deadline passed before that was settled"
         )
     counted = entries.named.keys if entries.is_apart else entries.examined
     flapping = [one for one in counted if one.judgement == "flapping"]
     if flapping and entries.are_stores_distinct:
-        yield f"{cache}: {_keys_of(flapping)} changed all the time in different stores"
+        yield f"{cache}: {keys_of(flapping)} changed all the time in different stores"
 
 
 def _unread(cache: str, examination: Examination, show: Callable[[Key], str]) -> Iterator[str]:
@@ -198,91 +228,6 @@ def _unread(cache: str, examination: Examination, show: Callable[[Key], str]) ->
             if isinstance(reading, Failed):
                 reasons.setdefault(reading.detail or reading.reason, set()).add(unit.node)
     why = "; ".join(f"{', '.join(sorted(nodes)[:3])}: {said}" for said, nodes in reasons.items())
-    which = _some([show(one.key) for one in unread])
-    yield f"{cache}: {_keys_of(unread)} could not be read through all views ({which}): {why}"
-
-
-def _keys_of(examined: Sized) -> str:
-    return "1 key" if len(examined) == 1 else f"{len(examined)} keys"
-
-
-def _notes(observed: Observed) -> dict[str, tuple[str, ...]]:
-    notes: dict[str, list[str]] = {alias: [] for alias in observed.aliases}
-    for entries in observed.entries:
-        notes[entries.cohort.cache].extend(_entry_notes(entries))
-    for (alias, _application), count in _cohorts(observed).items():
-        if count > 1:
-            notes[alias].append(
-                f"entries were compared within each of {count} groups of views only, which differ "
-                "in namespace, backend or codec"
-            )
-    for alias in observed.aliases:
-        notes[alias].extend(_counting_note(observed, alias))
-    return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
-
-
-def _cohorts(observed: Observed) -> Counter[tuple[str, str]]:
-    """Count the cohorts, by alias and application, in which any key was compared."""
-    return Counter(
-        (one.cohort.cache, one.cohort.application) for one in observed.entries if one.examined
-    )
-
-
-def _entry_notes(entries: Entries) -> Iterator[str]:
-    healed = [one for one in entries.examined if one.judgement == "healed" and one.looks]
-    if healed:
-        slowest = max(one.looks[-1].at - one.looks[0].at for one in healed)
-        yield f"{_keys_of(healed)} differed at first and agreed within {slowest:.1f} s"
-    closed = [one for one in entries.examined if one.judgement == "closed"]
-    if closed:
-        yield f"{_keys_of(closed)} expired, evicted, deleted or touched while being looked at"
-    kept = [one for one in entries.sampled.keys if one.judgement == "kept"]
-    if kept:
-        why = "withheld by a node, forbidden to it, or written by no cache"
-        yield f"{_keys_of(kept)} left out: {why}"
-    for _unit, surveyed in entries.surveys:
-        if not surveyed.is_complete and not surveyed.failure:
-            yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"
-    yield from _audit_notes(entries)
-    units = entries.named.units or entries.sampled.units
-    if len(units) == 1 and len(units[0].stands_for) > 1:
-        yield "its views share one store, so each key was read once for all of them"
-    capabilities = [seen.cache.capabilities for seen in entries.cohort.views]
-    if any(one.touches_recency for one in capabilities):
-        yield "reading moved the entries that were read to the front of the eviction order"
-    replicas = max(one.unread_replicas for one in capabilities)
-    if replicas:
-        yield f"{replicas} replicas were not read, only the server that takes writes"
-
-
-def _audit_notes(entries: Entries) -> Iterator[str]:
-    audit = entries.audit
-    if audit is None:
-        return
-    expiring = max(surveyed.summary.expiring for _, surveyed in audit.surveys)
-    if expiring:
-        yield f"up to {expiring} entries that expire during the run were left out"
-    if audit.is_jitter:
-        yield "expiries differ so widely within the tolerance that they were compared one by one"
-    if not audit.is_whole and audit.suspects:
-        yield (
-            "far more differs than can be listed: the rate is that of a sample, and the findings "
-            "are examples"
-        )
-
-
-def _counting_note(observed: Observed, alias: str) -> Iterator[str]:
-    counting = [
-        cache.is_counting
-        for worker in observed.fleet.workers
-        for cache in worker.caches
-        if cache.alias == alias
-    ]
-    if counting and not any(counting):
-        yield "hits and misses are counted nowhere"
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:_NAMES_SHOWN])
-    more = len(names) - _NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    why = why or "none of them was heard again"
+    which = some([show(one.key) for one in unread])
+    yield f"{cache}: {keys_of(unread)} could not be read through all views ({which}): {why}"

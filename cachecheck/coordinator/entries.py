@@ -54,10 +54,14 @@ class Entries(Value, frozen=True, kw_only=True):
 
     @property
     def quiet(self) -> int:
-        """How many keys agreed without having been looked at one by one."""
+        """How many keys agreed without having been looked at one by one.
+
+        Named keys are: each is counted with what came of it, and not here as well.
+        """
         if self.audit is None or self.audit.keys is None or not self.is_whole:
             return 0
-        return self.audit.keys - len(self.audit.suspects)
+        one_by_one = {*self.audit.suspects, *(one.key for one in self.named.keys)}
+        return max(0, self.audit.keys - len(one_by_one))
 
     @property
     def lost(self) -> tuple[View, ...]:
@@ -73,7 +77,7 @@ class Entries(Value, frozen=True, kw_only=True):
 
     @property
     def outcomes(self) -> tuple[KeyOutcome, ...]:
-        """What the rules are to judge."""
+        """What the rules are to judge; of stores that are apart the sample alone makes a rate."""
         return tuple(
             self._outcome(one, group.units, is_named=is_named)
             for is_named, group in (
@@ -82,7 +86,7 @@ class Entries(Value, frozen=True, kw_only=True):
                 (False, self.examples),
             )
             for one in group.keys
-            if one.judgement in CODES
+            if one.judgement in CODES and not (group is self.examples and self.is_apart)
         )
 
     def _outcome(self, one: Examined, units: Sequence[Unit], *, is_named: bool) -> KeyOutcome:

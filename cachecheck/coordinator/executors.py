@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ PARENT_LOOK_SECONDS = 0.5
 ENDING_SECONDS = 2.0
 
 _THEIR_WORK = "cachecheck.coordinator.direct"
+_SCHEDULER = re.compile(r"(tcp|tls)://[^/@\s]+:[0-9]{1,5}")
 _DASK = "--dask needs the package distributed: pip install 'django-cachecheck[dask]'"
 
 
@@ -58,12 +60,16 @@ def processes(count: int, *, preload: Sequence[str] = ()) -> Iterator[Executor]:
         initializer=_serve,
         initargs=(os.getpid(),),
     )
+    results = pool._result_queue  # noqa: SLF001  see _close_for_writing
     try:
         pool.submit(os.getpid)  # forked with the first work there is, all at once
         yield pool
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         _end([child for child in multiprocessing.active_children() if child not in others])
+        _close_for_writing(results)
+        # the pool's thread must have ended: the interpreter, at its exit, and that thread close
+        # and use one pipe without a lock
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _load(names: Sequence[str]) -> None:
@@ -94,12 +100,25 @@ def _end(children: Sequence[multiprocessing.process.BaseProcess]) -> None:
             child.kill()
 
 
+def _close_for_writing(results: object) -> None:
+    """Close our end of the pipe that results come through, which nobody writes to any more.
+
+    A process that was ended in the middle of a result leaves a part of it. The pool's thread waits
+    for the rest until no end is open, and whoever ends the pool waits for that thread.
+    """
+    writer = getattr(results, "_writer", None)
+    if writer is not None:
+        writer.close()
+
+
 @contextmanager
 def dask(address: str, *, timeout_seconds: float) -> Iterator[Executor]:
     """Give the workers of the Dask scheduler at an address.
 
     Raises ``UsageError`` where the package for it is missing, or nobody answers there.
     """
+    if not _SCHEDULER.fullmatch(address):  # distributed would try it, and leave a traceback
+        raise UsageError(f"--dask takes tcp://HOST:PORT or tls://HOST:PORT, not {address!r}")
     try:
         from distributed import Client  # noqa: PLC0415  an extra
     except ImportError as exc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
@@ -137,8 +138,8 @@ def demand_distinct(nodes: tuple[AnyNode, ...]) -> tuple[AnyNode, ...]:
     if len(nodes) > MAX_NODES:
         raise UsageError(f"{len(nodes)} nodes are more than the {MAX_NODES} one run can take")
     for kind in ("name", "url"):
-        values = [getattr(node, kind) for node in nodes]
-        duplicates = sorted({value for value in values if values.count(value) > 1})
+        counts = Counter(getattr(node, kind) for node in nodes)
+        duplicates = sorted(value for value, count in counts.items() if count > 1)
         if duplicates:
             raise UsageError(f"the node {duplicates[0]} is listed twice: name each node once")
     return nodes

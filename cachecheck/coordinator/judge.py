@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +27,7 @@ from cachecheck.rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from cachecheck.coordinator.options import Options
     from cachecheck.coordinator.run import Observed
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cachecheck.rules.observations import Findings
 
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "error": 2}
+_SIGN = re.compile(r"\W")
 OF_COVERAGE = frozenset({"F001", "F002", "F004", "F008"})
 
 
@@ -56,14 +58,24 @@ def report_of(observed: Observed, options: Options, baseline: Report | None = No
 
 
 def shower(redact: tuple[str, ...]) -> Callable[[Key], str]:
-    """Show keys by name, those that match a pattern by a digest that is the same in every run."""
+    """Show keys by name, those that match a pattern by a digest that is the same in every run.
+
+    Of a key that is named as it is stored, it is enough that what follows a sign in it matches: a
+    prefix stands before it that nobody told us.
+    """
+    patterns = [re.compile(translate(pattern)) for pattern in redact]
 
     def show(key: Key) -> str:
-        if any(fnmatchcase(key.name, pattern) for pattern in redact):
+        if any(pattern.match(end) for end in _ends(key.name) for pattern in patterns):
             return f"redacted:{pseudonym(key.name)}"
         return key.name
 
     return show
+
+
+def _ends(name: str) -> Iterator[str]:
+    yield name
+    yield from (name[sign.end() :] for sign in _SIGN.finditer(name))
 
 
 def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) -> Findings:

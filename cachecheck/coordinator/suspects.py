@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.progress import Progress
 
 FIRST_PAUSE_SECONDS = 0.15
+HASTY_PAUSE_SECONDS = 0.05  # where nothing has to stand
 GROWTH = 1.8
 HORIZON_SECONDS = 2.0
 SETTLED_PAUSE_SECONDS = 0.3
@@ -128,7 +129,9 @@ class Examiner:
         """Look at suspects until each is judged, or the run's deadline leaves it open."""
         looks = dict(suspects)
         done: dict[Key, Examined] = {}
-        pause, started = FIRST_PAUSE_SECONDS, time.monotonic()
+        is_hasty = not self._patience.settle_seconds
+        pause = HASTY_PAUSE_SECONDS if is_hasty else FIRST_PAUSE_SECONDS
+        started = time.monotonic()
         while looks and self._prober.deadline.remaining_seconds:
             await asyncio.sleep(self._pause(pause, started))
             pause *= GROWTH

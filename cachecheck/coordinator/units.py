@@ -36,7 +36,12 @@ def units_of(cohort: Cohort, stores: StoreMap) -> tuple[Unit, ...]:
             case _:
                 key = (store.id, seen.view)
         groups.setdefault(key, []).append(seen)
-    return tuple(unit_of(members) for members in groups.values())
+    return tuple(unit_of(_listing_first(members)) for members in groups.values())
+
+
+def _listing_first(members: Sequence[SeenView]) -> Sequence[SeenView]:
+    """Let a view speak that can list the store, where there is one."""
+    return sorted(members, key=lambda seen: not seen.cache.capabilities.can_scan)
 
 
 def surveyors(cohort: Cohort, units: Sequence[Unit], stores: StoreMap) -> tuple[Unit, ...]:
@@ -53,15 +58,20 @@ def surveyors(cohort: Cohort, units: Sequence[Unit], stores: StoreMap) -> tuple[
 
 
 def auditors(cohort: Cohort, units: Sequence[Unit], stores: StoreMap) -> tuple[Unit, ...]:
-    """Choose who sums: one unit for each server of each store, so that replicas are compared."""
+    """Choose who sums: one unit for each server of each store, so that replicas are compared.
+
+    Where witnesses alone say that nodes share a store, each of them sums: a copy has them too.
+    """
     seen = {seen.view: seen for seen in cohort.views}
     identity = {view: store for store in stores.stores for view in store.views}
-    chosen: dict[tuple[str, str | None], Unit] = {}
+    chosen: dict[tuple[str | None, ...], Unit] = {}
     for unit in units:
         store, cache = identity[unit.view], seen[unit.view].cache
         if cache.capabilities.can_scan:
-            known_by = f"@{unit.node}" if store.identity == "unobserved" else store.id
-            chosen.setdefault((known_by, cache.identity.member), unit)
+            is_known = store.identity not in {"witnessed", "unobserved"}
+            where = None if is_known else unit.node
+            known_by = None if store.identity == "unobserved" else store.id
+            chosen.setdefault((known_by, cache.identity.member, where), unit)
     return tuple(chosen.values())
 
 

@@ -87,8 +87,10 @@ FIELDS: dict[str, dict[str, str]] = {
         "views": "The views that use it. " + _VIEWS,
     },
     "CoverageRow": {
-        "mode": "sample: a random sample of keys; named: keys that were asked for; none: no key.",
-        "keys_compared": "Keys that were read in every view that was heard.",
+        "mode": "all: every key; sample: a random sample of keys; named: keys that were asked for;"
+        " none: no key.",
+        "keys_compared": "Keys that were read in every view that was heard; where all were"
+        " compared, also those whose sums agree.",
         "keys_known": "Keys that there are to compare; null where they were not counted.",
         "views_compared": "Views whose readings were compared.",
         "views_expected": "Views that there should be; null where nobody could say.",
@@ -101,7 +103,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "unread": "Keys that some view could not read; in neither number.",
         "rate": "agreeing / (agreeing + diverging); null where nothing was compared. A rate of 1"
         " in a sample bounds the differing share, it does not prove that there is none.",
-        "interval95": _INTERVAL,
+        "interval95": f"{_INTERVAL} Null also where every key was compared: the rate is exact.",
     },
     "HitRatioRow": {
         "view": "Whose hits these are.",

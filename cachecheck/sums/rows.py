@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Naming, Value
+from cachecheck.sums.buckets import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 ROW_BYTES = 24
 MAX_NAMES_BYTES = 64 << 20
 
-_ROW = struct.Struct(">8s8sQ")
+_ROW, _SIGNED_ROW = struct.Struct(">8s8sQ"), struct.Struct(">8s8sq")
 _LENGTH_BITS = 16
 _MAX_LENGTH = (1 << _LENGTH_BITS) - 1
 _NEVER = (1 << 48) - 1
+_LATEST = (1 << 47) - 1
 _UNITS = ROW_BYTES // 2
 _HEADS = 1 << 16
 
@@ -57,11 +59,12 @@ def pack_rows(
     lengths = list(map(len, names))
     if max(lengths, default=0) > _MAX_LENGTH:
         raise ValueError("a name that is too long for a row")
-    tails = [
-        (_NEVER if expiry < 0 else min(expiry, _NEVER - 1)) << _LENGTH_BITS | length
-        for expiry, length in zip(expiries_ms, lengths, strict=True)
+    if max(expiries_ms, default=0) > _LATEST or min(expiries_ms, default=0) < NEVER:
+        expiries_ms = [min(max(expiry, NEVER), _LATEST) for expiry in expiries_ms]
+    tails = [  # shifted as it is, -1 is all ones: never
+        expiry << _LENGTH_BITS | length for expiry, length in zip(expiries_ms, lengths, strict=True)
     ]
-    return b"".join(map(_ROW.pack, keys, entries, tails))
+    return b"".join(map(_SIGNED_ROW.pack, keys, entries, tails))
 
 
 def rows_of(listed: Listed, within: bytes | None = None, buckets: int = _HEADS) -> Iterator[Row]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 import zlib
 from hashlib import blake2b
-from itertools import compress
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, TypeVar
 
-from cachecheck.digest import DIGEST_BYTES, key_hasher
+from cachecheck.digest import hasher, key_hasher
 from cachecheck.sums.buckets import LANES, Summing, Sums, pack, place_bits
 from cachecheck.sums.rows import Listed, pack_rows
 
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 _PERSISTS, _EXPIRES = b"\0", b"\1"
 _UNFLAGGED = bytes(8)
+_MASK = (1 << 64) - 1
 _PERSON = b"cachecheck sum"
+_JOINED = b"".join
+
+# Where the parts of a bucket's total begin, in bits, with room for 2^40 entries: sums of entries,
+# their number, sums of whole parts of expiries, and what lifts them over the edge, by the rest.
+_COUNTS, _WHOLES = 160, 200
+_LIFTS = (0, 400, 504, 608)
+_LIFTED = (0, *(1 << bits for bits in _LIFTS[1:]))
+_COUNTED = (1 << (_COUNTS - 128)).to_bytes(5)  # ahead of a digest: one more
 
 _Item = TypeVar("_Item")
 
@@ -33,13 +42,9 @@ class Summer:
     def __init__(self, seed: bytes, summing: Summing, *, most_rows: int = 0) -> None:
         self.summing = summing
         self.entries = self.expiring = 0
-        # States that are copied cost half of new ones.
         self._key_hasher = key_hasher(seed)
-        self._entry_hasher = blake2b(key=seed, person=_PERSON, digest_size=DIGEST_BYTES)
-        self._counts = [0] * summing.buckets
-        self._sums = [0] * summing.buckets
-        self._wholes = [0] * summing.buckets
-        self._quarters = [0] * (summing.buckets * LANES)
+        self._entry_hasher = hasher(seed, _PERSON)
+        self._totals = [0] * summing.buckets
         self._most_rows = most_rows
         self._rows: list[bytes] | None = [] if most_rows else None
         self._names: list[bytes] = []
@@ -70,13 +75,12 @@ class Summer:
 
     def sums(self) -> Sums:
         """Give the sums so far."""
-        wholes, quarters = self._wholes, self._quarters
-        lanes, lane = [wholes], wholes
+        totals = self._totals
+        lanes = [_field(totals, _WHOLES)]
         for rest in range(LANES - 1, 0, -1):
-            lane = list(map(int.__add__, lane, quarters[rest::LANES]))
-            lanes.append(lane)
-        high = [total >> 64 for total in self._sums]
-        return pack(self.summing.buckets, (self._counts, self._sums, high, *lanes))
+            lanes.append(list(map(int.__add__, lanes[-1], _field(totals, _LIFTS[rest]))))
+        sums = (_field(totals, 0), _field(totals, 64))
+        return pack(self.summing.buckets, (_field(totals, _COUNTS), *sums, *lanes))
 
     def listed(self, naming: Naming = "logical", *, level: int = 1) -> Listed | None:
         """Give the rows of all entries so far; None where they are more than were to be kept.
@@ -91,38 +95,34 @@ class Summer:
     def _digests(
         self, names: Iterable[bytes], values: Iterable[bytes], marks: Iterable[bytes]
     ) -> tuple[list[bytes], list[bytes]]:
-        """Digest keys, and entries; these loops are most of what summing costs."""
-        keys: list[bytes] = []
-        entries: list[bytes] = []
-        new_key, new_entry = self._key_hasher.copy, self._entry_hasher.copy
-        for name, value, mark in zip(names, values, marks, strict=True):
-            hasher = new_key()
-            hasher.update(name)
-            key = hasher.digest()
-            hasher = new_entry()
-            hasher.update(key + mark)
-            hasher.update(value)
-            keys.append(key)
-            entries.append(hasher.digest())
-        return keys, entries
+        """Digest keys, and entries: most of what summing costs."""
+        keys = _digested(self._key_hasher, names)
+        return keys, _digested(
+            self._entry_hasher, map(_JOINED, zip(keys, marks, values, strict=True))
+        )
 
     def _add_digests(
         self, keys: Sequence[bytes], entries: Sequence[bytes], expiries_ms: Sequence[int]
     ) -> None:
-        counts, sums, wholes, quarters = self._counts, self._sums, self._wholes, self._quarters
+        """Add each entry to the total of its bucket, in one addition: totals lie far apart.
+
+        ⌊(e + g·lane/4) / lane⌋ is ⌊(x + g) / 4⌋ where x = ⌊4e / lane⌋: a whole part, and one more
+        in the lanes that the rest lifts over the edge.
+        """
+        totals, lifted = self._totals, _LIFTED
         shift, lane_ms = place_bits(self.summing.buckets) - 64, self.summing.lane_ms
         halves = struct.unpack(f">{2 * len(keys)}Q", b"".join(keys))
-        places = [high >> shift for high in halves[::2]]
-        for place, entry in zip(places, map(int.from_bytes, entries), strict=True):
-            counts[place] += 1
-            sums[place] += entry
-        for place, weight, expiry_ms in zip(places, halves[1::2], expiries_ms, strict=True):
-            if expiry_ms >= 0:
-                # ⌊(e + g·lane/4) / lane⌋ is ⌊(x + g) / 4⌋ where x = ⌊4e / lane⌋: a whole part, and
-                # one more in the lanes that the rest lifts over the edge
-                quarter = expiry_ms * LANES // lane_ms
-                wholes[place] += weight * (quarter >> 2)
-                quarters[place * LANES + (quarter & 3)] += weight
+        rows = zip(
+            [high >> shift for high in halves[::2]],
+            halves[1::2],
+            map(int.from_bytes, map(_COUNTED.__add__, entries)),
+            [expiry_ms * LANES // lane_ms for expiry_ms in expiries_ms],
+            strict=True,
+        )
+        for place, weight, entry, quarter in rows:
+            if quarter >= 0:
+                entry += weight * (lifted[quarter & 3] + (quarter >> 2 << _WHOLES))  # noqa: PLW2901
+            totals[place] += entry
 
     def _keep(
         self,
@@ -138,6 +138,20 @@ class Summer:
             return
         self._rows.append(pack_rows(keys, entries, expiries_ms, names))
         self._names.append(b"".join(names))
+
+
+def _digested(begun: blake2b, texts: Iterable[bytes]) -> list[bytes]:
+    """Digest each text from where a hasher is by now: a copy costs half of a new one."""
+    texts = list(texts)
+    hashers = list(map(blake2b.copy, repeat(begun, len(texts))))
+    for _ in map(blake2b.update, hashers, texts):
+        pass
+    return list(map(blake2b.digest, hashers))
+
+
+def _field(totals: Iterable[int], begins: int) -> list[int]:
+    """Give 64 bits of each total; all that is sent of a part are residues of it."""
+    return [total >> begins & _MASK for total in totals]
 
 
 def _picked(column: Iterable[_Item], are_in: Iterable[bool]) -> list[_Item]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from cachecheck import wire
-from cachecheck.sums import Buckets, Summer
+from cachecheck.coordinator.audit import Ledger, State
+from cachecheck.model import StoreIdentity
+from cachecheck.sums import Buckets, Summer, Sums
 from cachecheck.survey import Summary
 from simulated import SimulatedNode, check, present
 
@@ -238,3 +241,61 @@ def test_a_rate_holds_for_the_whole_run(monkeypatch: pytest.MonkeyPatch, per_pag
     asked = [one for node in nodes for one in node.asked if isinstance(one, wire.Survey)]
     assert all(one.most_keys for one in asked if one.summing)
     assert 1200 / taken_seconds < 1500 or per_page > 1000  # the last page is paid after the end
+
+
+class GarbledNode(AuditedNode):
+    """A node whose sums hold nothing together."""
+
+    def _summed(self, request: wire.Survey, said: dict[str, Any]) -> wire.Message:
+        page = super()._summed(request, said)
+        assert isinstance(page, wire.Surveyed)
+        return msgspec.structs.replace(page, sums=Sums(buckets=16, packed=b"x"))
+
+
+def test_sums_that_cannot_be_read_cost_that_store_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [AuditedNode(name, values(100)) for name in ("web-1", "web-2")]
+    report = run([*nodes, GarbledNode("web-3", values(100))], monkeypatch)
+    assert any("web-3: its sums cannot be read" in line for line in report.undecided)
+
+
+def test_one_store_of_three_that_fails_leaves_no_exact_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes = [AuditedNode(name, values(100)) for name in ("web-1", "web-2")]
+    report = run([*nodes, AuditedNode("web-3", {}, answers_pages=0)], monkeypatch)
+    assert report.caches[0].coverage.mode == "sample"
+    assert report.undecided
+
+
+def test_stores_that_only_witnesses_call_one_are_audited_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Witnesses are equal in a copy as well."""
+    one, other = values(2000), values(2000)
+    other["item-00300"] = "changed"
+    unknown = {"identity": StoreIdentity(grade="unobserved", reason="INFO is denied")}
+    nodes = [
+        AuditedNode("web-1", one, seen=unknown, per_page=2000),
+        AuditedNode("web-2", other, seen=unknown, per_page=2000),
+    ]
+    report = run(nodes, monkeypatch)
+    assert report.caches[0].coverage.mode == "all"
+    assert report.caches[0].agreement.diverging == 1
+
+
+def test_two_stores_with_one_identity_are_told_apart_when_a_run_is_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Containers that are started together have memcached processes of one pid and second."""
+    token = StoreIdentity(grade="suggested", token="memcached:1:1000", address="localhost:11211")
+    one, other = values(1000), {key: f"{value}!" for key, value in values(1000).items()}
+
+    def nodes() -> list[AuditedNode]:
+        seen = {"identity": token, "kind": "memcached"}
+        return [AuditedNode("web-1", one, seen=seen), AuditedNode("web-2", other, seen=seen)]
+
+    ledger = Ledger(State(run="0" * 32, seed="0" * 32, started_at=time.time(), question=""))
+    for _ in range(2):
+        report = run(nodes(), monkeypatch, ledger=ledger)
+        assert report.caches[0].agreement.diverging >= 1000
+    assert len(ledger.state.summed) == 2

@@ -447,3 +447,18 @@ def test_answer_of_the_described_kind_is_given_whole() -> None:
         return signed(request, described)
 
     assert probe(answer).answer == described
+
+
+def test_no_cookie_ties_us_to_a_worker() -> None:
+    told: list[str | None] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers.get("cookie"))
+        return httpx.Response(503, headers={"set-cookie": "worker=1; Path=/"}, text="busy")
+
+    async def twice(client: Client) -> None:
+        for _ in range(2):
+            await client.probe_once(TARGET, DESCRIBE)
+
+    run(handler, twice)
+    assert told == [None, None]

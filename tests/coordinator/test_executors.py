@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import wait
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +21,8 @@ from cachecheck.errors import UsageError
 from cachecheck.stores.direct import parse_store
 from cachecheck.sums import Summing
 from cachecheck.wire import Read, Survey, Surveyed
-from harness.process import LOOPBACK, Process, free_port, parent_of, wait_until
+from harness.dask import start_dask
+from harness.process import LOOPBACK, free_port, parent_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +42,14 @@ with executors.processes(2) as pool:
     print(*{pool.submit(os.getpid).result() for _ in range(40)}, flush=True)
     pool.submit(time.sleep, 600)
     time.sleep(600)
+"""
+
+
+ENDS_DURING_RESULTS = """
+from cachecheck.coordinator import executors
+with executors.processes(2) as pool:
+    results = [pool.submit(bytes, 100_000_000) for _ in range(8)]
+    results[0].result()
 """
 
 
@@ -83,6 +90,13 @@ def test_processes_end_with_a_coordinator_that_was_stopped(
     program.send_signal(number)
     program.wait(20)
     wait_until(lambda: ended(workers), what="the end of the processes")
+
+
+def test_a_program_ends_though_its_processes_were_in_the_middle_of_a_result() -> None:
+    """What they left of it is waited for by a thread, and that by the interpreter."""
+    command = [sys.executable, "-W", "error", "-c", ENDS_DURING_RESULTS]
+    done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_processes_leave_an_interruption_to_the_coordinator() -> None:
@@ -160,30 +174,8 @@ def test_work_that_fails_where_it_is_done_is_an_outcome(filled: RedisServer) -> 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
     """Start a scheduler with two workers, each a process."""
-    port = free_port()
-    address = f"tcp://{LOOPBACK}:{port}"
-    program = "from distributed.cli.{0} import main; main()"
-    options = ["--no-dashboard"]
-    with ExitStack() as started:
-
-        def start(name: str, arguments: list[str]) -> Process:
-            command = [sys.executable, "-c", program.format(f"dask_{name}"), *arguments, *options]
-            log = tmp_path / f"dask-{name}.log"
-            return started.enter_context(Process(command, log=log, cwd=tmp_path))
-
-        scheduler = start("scheduler", ["--host", LOOPBACK, "--port", str(port)])
-        scheduler.wait_ready(lambda: _listens(port), 60.0, what="scheduler")
-        for _ in range(2):
-            start("worker", [address, "--nthreads", "1", "--local-directory", str(tmp_path)])
+    with start_dask(tmp_path) as address:
         yield address
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection((LOOPBACK, port), 1.0):
-            return True
-    except OSError:
-        return False
 
 
 @pytest.mark.filterwarnings("default")

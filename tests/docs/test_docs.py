@@ -118,7 +118,8 @@ def test_commands_mentioned_anywhere_exist() -> None:
     for page in PAGES:
         for line in command_lines(page.read_text("utf-8")):
             word = line.split()[1]
-            assert word in commands() or word in {"--version", "[NODE]..."}, (named(page), line)
+            known = {*commands(), "--version", "--help", "[NODE]..."}
+            assert word in known, (named(page), line)
 
 
 def command_lines(text: str) -> Iterator[str]:
@@ -149,6 +150,8 @@ DEFAULTS: dict[str, Any] = {
 
 
 def in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return f"{value:.12g}" if isinstance(value, int | float) else str(value)
 
 

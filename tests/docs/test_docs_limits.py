@@ -11,12 +11,25 @@ from cachecheck import sums, wire
 from cachecheck.agent import answers, budget, collect, holding, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
-from cachecheck.coordinator import ask, client, describe, fleet, options, probing, sample, witness
+from cachecheck.coordinator import (
+    ask,
+    client,
+    describe,
+    direct,
+    fleet,
+    options,
+    probing,
+    sample,
+    witness,
+)
+from cachecheck.coordinator.audit import audit, scheme, summing
 from cachecheck.inert import Limits
 from cachecheck.signing import MAX_AGE_SECONDS, fields
+from cachecheck.stores.direct import parsing
+from cachecheck.stores.direct.members import _MAX_REPLICAS
 from cachecheck.stores.memcached import connection, dump
 from cachecheck.stores.memcached import store as memcached_store
-from cachecheck.stores.redis import pool
+from cachecheck.stores.redis import bulk, pool
 from cachecheck.stores.redis import store as redis_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "limits.md").read_text("utf-8")
@@ -68,6 +81,16 @@ IN_CODE = {
     "witnesses drawn from one store": witness.WITNESSES,
     "characters of a named key": options.MAX_KEY_CHARS,
     "findings listed of one code": _RUN.max_findings,
+    "share of the time that is left for summing up every key": audit.SHARE_FOR_SUMS * 100,
+    "share of the time then left for listing what differs": audit.SHARE_FOR_ROWS * 100,
+    "tries to sum a store up": summing.TRIES,
+    "entries listed to find those that differ": scheme.MOST_ROWS,
+    "keys that differ, all of them named": scheme.MOST_DIFFERENCES,
+    "examples named where more differ": audit.EXAMPLES,
+    "work of one page of a store that is read directly": direct.SLICE_SECONDS,
+    "hosts in the URL of a store": parsing.MAX_HOSTS,
+    "replicas of one Redis": _MAX_REPLICAS,
+    "pieces of values that one batch of a walk asks a Redis for": bulk.PIECES_BYTES,
 }
 # The budget's default is compared with the setting's, and the lock on surveys is one by nature.
 ELSEWHERE = {
@@ -95,3 +118,5 @@ def test_limits_told_as_one_are_one() -> None:
     assert len(values) == 1
     assert connection.TIMEOUT_SECONDS == pool.TIMEOUT_SECONDS
     assert f"{dump.PART_KEYS:,} keys of it" in PAGE
+    assert f"Up to {bulk.BATCH_BYTES >> 20} MiB of values" in PAGE
+    assert f"more than {scheme.MOST_DIFFERENCES:,} keys differ" in PAGE

@@ -36,6 +36,12 @@ def parent_of(pid: int) -> int | None:
     return None if state == "Z" else int(parent)
 
 
+def children_of(pid: int) -> set[int]:
+    """Return the living processes whose parent is this one."""
+    everybody = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {each for each in everybody if parent_of(each) == pid}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finished:
     """A command that has ended."""
@@ -161,6 +167,10 @@ class Process:
         if not self.is_running:
             self.stop()
             raise HarnessError(f"{what} ended at its start\n{self.log[-4000:]}")
+
+    def kill(self) -> None:
+        """Kill the program, and it alone; `stop` ends what it forked."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def stop(self, timeout_seconds: float = 10.0) -> None:
         """End the program and every process of its group; doing so twice is harmless."""

@@ -148,7 +148,9 @@ def test_values_that_together_are_too_large_come_in_several_batches_each_key_cho
     assert sum(batch.scanned for batch in batches) == 101
 
 
-def test_keys_that_access_rules_forbid_are_foreign(start_redis: Callable[..., RedisServer]) -> None:
+def test_chosen_keys_that_access_rules_forbid_are_unread(
+    start_redis: Callable[..., RedisServer],
+) -> None:
     server = start_redis(users=[f"user site on >{PASSWORD} ~ours:* +@all"])
     with server.client() as client:
         client.mset({"ours:1": "value", "theirs:1": "value", "theirs:2": "value"})
@@ -156,7 +158,20 @@ def test_keys_that_access_rules_forbid_are_foreign(start_redis: Callable[..., Re
         batches = walk(store)
         assert store.own_reads == 2
     assert entries_in(batches) == {b"ours:1": Entry(b"value", NEVER)}
-    assert sum(batch.foreign for batch in batches) == 2
+    assert [sum(column) for column in zip(*((b.foreign, b.unread) for b in batches))] == [0, 2]
+
+
+def test_large_values_that_access_rules_forbid_are_unread(
+    start_redis: Callable[..., RedisServer],
+) -> None:
+    """Without GETRANGE keys are read one by one."""
+    server = start_redis(users=[f"user site on >{PASSWORD} ~ours:* +@all -getrange"])
+    with server.client() as client:
+        client.mset({"ours:1": "value", "theirs:1": "value"})
+        client.rpush("ours:list", "item")
+    with store_at(f"redis://site:{PASSWORD}@{server.address}/0") as store:
+        batches = walk(store)
+    assert [sum(column) for column in zip(*((b.foreign, b.unread) for b in batches))] == [1, 1]
 
 
 @pytest.mark.parametrize("denied", ["-pexpiretime", "-getrange", "-pexpiretime -time", "-info"])
@@ -307,11 +322,17 @@ def test_large_values_lower_the_chunk_at_once() -> None:
 def test_a_server_that_slows_down_is_given_pauses_that_grow_and_are_bounded() -> None:
     tempo = Tempo()
     assert [tempo.took(0.002, 200, 100) for _ in range(3)] == [0, 0, 0]
-    pauses = [tempo.took(0.02, 100, 100) for _ in range(12)]
+    pauses = [tempo.took(0.03, 100, 100) for _ in range(12)]
     assert pauses[:2] == [0, 0]
-    assert pauses[2:5] == pytest.approx([0.02, 0.04, 0.08])
+    assert pauses[2:5] == pytest.approx([0.03, 0.06, 0.12])
     assert max(pauses) == pauses[-1] == 0.25
     assert tempo.took(0.001, 100, 100) == 0
+
+
+def test_waiting_for_a_processor_of_ours_is_no_reason_to_pause() -> None:
+    tempo = Tempo()
+    tempo.took(0.001, 400, 100)
+    assert [tempo.took(0.02, 400, 100) for _ in range(5)] == [0] * 5
 
 
 def test_rounds_over_very_few_keys_are_no_reason_to_pause() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.probing import Prober
     from cachecheck.coordinator.progress import Progress
     from cachecheck.coordinator.views import Cohort
-    from cachecheck.model import CacheDescription, Naming
+    from cachecheck.model import CacheDescription, Naming, StoreIdentity
     from cachecheck.sums import Summing
 
+LEAST_SECONDS = 3.0
+SLOWEST_PER_SECOND = 5_000  # through agents, with their pauses
 SHARE_FOR_SUMS = 0.6
 SHARE_FOR_ROWS = 0.75
 EXAMPLES = 100
@@ -48,9 +51,9 @@ class Audit(Value, frozen=True, kw_only=True):
     """What an audit of several stores brought.
 
     ``suspects`` are keys that differed when their stores were walked: not yet findings. ``keys``
-    counts all keys of the stores, None where that is not known. ``is_whole`` says that all that
-    differs is among the suspects; else those are examples. ``failures`` say what of the stores that
-    were summed could not be listed.
+    counts all keys of the stores, None where that is not known. ``is_whole`` says that every store
+    was summed and all that differs is among the suspects; else those are examples. ``failures`` say
+    what of the stores that were summed could not be listed.
     """
 
     surveys: tuple[tuple[Unit, Surveyance], ...]
@@ -62,11 +65,16 @@ class Audit(Value, frozen=True, kw_only=True):
 
 
 class Question(Value, frozen=True, kw_only=True):
-    """What is to be audited: which keys, how far their expiries may be apart, from when on."""
+    """What is to be audited: which keys, and how far their expiries may be apart.
+
+    ``latest_horizon`` is when the run ends at the latest, ``rate`` how many keys a second it may
+    look at.
+    """
 
     match: str
     tolerance_seconds: float
-    horizon: float
+    latest_horizon: float
+    rate: float | None = None
 
 
 class Auditor:
@@ -96,7 +104,8 @@ class Auditor:
             return Audit(surveys=surveys, is_whole=False)
         choice = choose([sums.sums for sums in whole.values()])
         if not choice.places:
-            return Audit(surveys=surveys, keys=choice.agreeing)
+            is_whole = len(whole) == len(summed)
+            return Audit(surveys=surveys, keys=choice.agreeing, is_whole=is_whole)
         rows = await self._list(whole, choice)
         return self._judged(rows, choice, surveys)
 
@@ -105,11 +114,20 @@ class Auditor:
         name = _name_of(self._cohort)
         known = self._ledger.state.summing.get(name)
         if known is None:
-            known = summing_of(
-                self._cohort, self._question.tolerance_seconds, self._question.horizon
-            )
+            known = summing_of(self._cohort, self._question.tolerance_seconds, self._horizon())
             self._ledger.note_summing(name, known)
         return known
+
+    def _horizon(self) -> float:
+        """Leave out what expires before all stores can be summed, as far as that can be told.
+
+        What expires later and is gone by the time costs a look more, and is no finding.
+        """
+        known = [seen.cache.capabilities.entries or 0 for seen in self._cohort.views]
+        seconds = LEAST_SECONDS + max(known) / SLOWEST_PER_SECOND
+        if self._question.rate is not None:
+            seconds += sum(known) / self._question.rate
+        return min(time.time() + seconds, self._question.latest_horizon)
 
     def _walks(self, units: Iterable[Unit], share: float) -> dict[Unit, Walk]:
         """Walk stores for at most a ``share`` of the time that is left."""
@@ -122,13 +140,18 @@ class Auditor:
         cache = self._cache(unit)
         resolution_seconds = cache.capabilities.expiry_resolution_seconds
         shift_ms = lane_shift_ms(unit.shift_seconds, resolution_seconds)
-        known_by = cache.identity.token or unit.node
         return Terms(
-            name=f"{_name_of(self._cohort)}|{known_by}|{cache.identity.member or ''}",
+            name=self._name(unit, cache.identity),
             summing=msgspec.structs.replace(self._summing, shift_ms=shift_ms),
             match=self._question.match,
             reserved_seconds=reserved_seconds,
         )
+
+    def _name(self, unit: Unit, identity: StoreIdentity) -> str | None:
+        """Name a store in the ledger; None: it could not be told from another one, later."""
+        if identity.token is None:
+            return None
+        return "|".join((_name_of(self._cohort), identity.token, identity.member or "", unit.node))
 
     def _cache(self, unit: Unit) -> CacheDescription:
         return next(seen.cache for seen in self._cohort.views if seen.view == unit.view)
@@ -187,10 +210,11 @@ class Auditor:
         namings: Iterator[Naming] = (part.naming for one in rows.values() for part in one.listed)
         naming: Naming = next(namings, "logical")
         suspects, union = differing_keys(stores, naming, self._summing.lane_ms)
-        is_whole = choice.is_whole and not failures and len(suspects) <= MOST_DIFFERENCES
+        is_listed = choice.is_whole and not failures and len(suspects) <= MOST_DIFFERENCES
+        is_whole = is_listed and all(surveyed.is_complete for _, surveyed in surveys)
         return Audit(
             surveys=surveys,
-            suspects=suspects if is_whole else suspects[:EXAMPLES],
+            suspects=suspects if is_listed else suspects[:EXAMPLES],
             keys=choice.agreeing + union if is_whole else None,
             is_whole=is_whole,
             is_jitter=choice.is_jitter,
@@ -203,4 +227,6 @@ def _surveyance(sums: StoreSums) -> Surveyance:
 
 
 def _name_of(cohort: Cohort) -> str:
-    return f"{cohort.cache}|{cohort.application}|{cohort.kind}|{cohort.namespace.stored_probe}"
+    codec = cohort.views[0].cache.codec
+    probe = cohort.namespace.stored_probe
+    return "|".join(map(str, (cohort.cache, cohort.application, cohort.kind, probe, codec)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SCHEMA: Literal["cachecheck.state/1"] = "cachecheck.state/1"
+SECONDS_BETWEEN_SAVES = 1.0
 
 
 class Summed(Value, frozen=True, kw_only=True):
@@ -52,11 +54,23 @@ class State(Value, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """Keeps a state as it grows; ``save`` is told of each, where somebody wants to keep it."""
+    """Keeps a state as it grows; ``save`` is told of it, where somebody wants to keep it.
 
-    def __init__(self, state: State, save: Callable[[State], None] | None = None) -> None:
+    That is done once a second at most: a state has megabytes where much was listed. ``flush`` saves
+    what was noted since.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        save: Callable[[State], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.state = state
         self._save = save
+        self._clock = clock
+        self._saved = state
+        self._saved_at = float("-inf")
 
     @property
     def is_kept(self) -> bool:
@@ -67,18 +81,34 @@ class Ledger:
         """Note how a cohort is summed."""
         self._note(summing=self.state.summing | {cohort: summing})
 
-    def note_summed(self, store: str, summed: Summed) -> None:
-        """Note how far a store was summed."""
-        self._note(summed=self.state.summed | {store: summed})
+    def note_summed(self, store: str | None, summed: Summed) -> None:
+        """Note how far a store was summed, if it has a name."""
+        if store is not None:
+            self._note(summed=self.state.summed | {store: summed})
 
-    def note_collected(self, store: str, collection: Collection) -> None:
-        """Note what was listed of a store."""
-        self._note(collected=self.state.collected | {store: collection})
+    def summed(self, store: str | None) -> Summed | None:
+        """Give how far a store was summed."""
+        return None if store is None else self.state.summed.get(store)
+
+    def note_collected(self, store: str | None, collection: Collection) -> None:
+        """Note what was listed of a store, if it has a name."""
+        if store is not None:
+            self._note(collected=self.state.collected | {store: collection})
+
+    def collected(self, store: str | None) -> Collection | None:
+        """Give what was listed of a store."""
+        return None if store is None else self.state.collected.get(store)
+
+    def flush(self) -> None:
+        """Save what is not saved yet."""
+        if self._save is not None and self._saved is not self.state:
+            self._save(self.state)
+            self._saved, self._saved_at = self.state, self._clock()
 
     def _note(self, **changed: object) -> None:
         self.state = msgspec.structs.replace(self.state, **changed)
-        if self._save is not None:
-            self._save(self.state)
+        if self._clock() - self._saved_at >= SECONDS_BETWEEN_SAVES:
+            self.flush()
 
 
 def encode(state: State) -> bytes:

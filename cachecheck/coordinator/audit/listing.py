@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.audit.ledger import Collection
 from cachecheck.coordinator.audit.pacing import Pauses, demand, pages_of
+from cachecheck.coordinator.audit.scheme import MOST_ROWS
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Key, Value
-from cachecheck.sums import Listed, rows_of
+from cachecheck.sums import ROW_BYTES, Listed, rows_of
 from cachecheck.wire import Collect, Collected
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _AGAIN = 2
 _RETRY_SECONDS = 0.5
+MOST_LISTED_ROWS = 2 * MOST_ROWS
 
 
 class StoreRows(Value, frozen=True, kw_only=True):
@@ -40,12 +42,12 @@ async def list_store(
     Nothing is kept on the nodes meanwhile: where one is lost, another goes on at the same place.
     A store that is read directly is listed anew.
     """
-    before = ledger.state.collected.get(walk.terms.name)
+    before = ledger.collected(walk.terms.name)
     if before is not None and before.wanted == wanted:
         done = before
     else:
         done = Collection(wanted=wanted, listed=(), cursor="")
-    units, turn, failures = pages_of(walk.unit), 0, 0
+    units, turn, failures, rows = pages_of(walk.unit), 0, 0, 0
     pauses = Pauses()
     while done.cursor is not None:
         if not walk.has_time:
@@ -62,6 +64,9 @@ async def list_store(
             await asyncio.sleep(_RETRY_SECONDS * failures)
             continue
         note(page.scanned)
+        rows += len(page.listed.rows) // ROW_BYTES
+        if rows > MOST_LISTED_ROWS:
+            return StoreRows(listed=(), failure="it lists far more than its sums told of")
         listed = (*done.listed, page.listed) if page.listed.rows else done.listed
         done = Collection(wanted=wanted, listed=listed, cursor=page.cursor)
         ledger.note_collected(walk.terms.name, done)

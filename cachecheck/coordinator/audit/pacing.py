@@ -27,12 +27,12 @@ _Wanted = TypeVar("_Wanted")
 
 
 class Terms(Value, frozen=True, kw_only=True):
-    """How a store is walked: the ``name`` it has in the ledger, and which keys count.
+    """How a store is walked: the ``name`` it has in the ledger, if any, and which keys count.
 
     No page is asked for once only ``reserved_seconds`` of the run are left.
     """
 
-    name: str
+    name: str | None
     summing: Summing
     match: str
     reserved_seconds: float

@@ -8,6 +8,7 @@ What a worker kept is lost with it; then the store is summed anew, without that 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 RETRY_PAUSES_SECONDS = (0.2, 1.0)
-PAGES_BETWEEN_NOTES = 20
+SECONDS_BETWEEN_NOTES = 3.0
 MOST_KEPT_ROWS = 250_000
 
 
@@ -51,12 +52,19 @@ async def sum_store(walk: Walk, ledger: Ledger, note: Callable[[int], None]) -> 
     summing = _Directly if walk.is_direct else _ThroughNodes
     attempt = summing(walk, ledger, note)
     for pause_seconds in (*RETRY_PAUSES_SECONDS, None):
-        failure = await attempt.run()
+        failure = await _tried(attempt)
         if failure is None or pause_seconds is None or not walk.has_time:
             break
         await asyncio.sleep(pause_seconds)
         attempt.start_over()
     return attempt.result(failure)
+
+
+async def _tried(attempt: _Attempt) -> str | None:
+    try:
+        return await attempt.run()
+    except MalformedMessage as exc:
+        return f"its sums cannot be read: {exc}"
 
 
 class _Attempt:
@@ -67,7 +75,7 @@ class _Attempt:
         self._ledger = ledger
         self._note = note
         self._listed: list[Listed] | None = []
-        before = ledger.state.summed.get(walk.terms.name)
+        before = ledger.summed(walk.terms.name)
         if before is None:
             self._begin()
         else:
@@ -144,10 +152,7 @@ class _Directly(_Attempt):
                 return page
             if page.sums is None:
                 return "it answered without sums"
-            try:
-                self._add(page.sums)
-            except MalformedMessage as exc:
-                return str(exc)
+            self._add(page.sums)
             self._keep_rows(page.listed)
             self._count(page)
             self._keep()
@@ -186,6 +191,7 @@ class _ThroughNodes(_Attempt):
         self._parties = [_Party(unit) for unit in pages_of(walk.unit)]
         self._given_up: list[_Party] = []
         self._pauses = Pauses()
+        self._noted_at = time.monotonic()
 
     def start_over(self) -> None:
         super().start_over()
@@ -231,7 +237,9 @@ class _ThroughNodes(_Attempt):
             self._parties.remove(party)
 
     def _is_time_to_note(self) -> bool:
-        return self._ledger.is_kept and not self._pages % PAGES_BETWEEN_NOTES
+        """Whether so much was done that it is worth all buckets' way over the network."""
+        is_long_ago = time.monotonic() - self._noted_at > SECONDS_BETWEEN_NOTES
+        return self._ledger.is_kept and is_long_ago
 
     async def _gather(self) -> str | None:
         """Take in what the workers keep: just the pages that they were asked for."""
@@ -243,6 +251,7 @@ class _ThroughNodes(_Attempt):
                 return "a worker lost what it had summed"
             self._add(gathered.sums)
             party.held.clear()
+        self._noted_at = time.monotonic()
         self._keep()
         return None
 

@@ -155,7 +155,7 @@ class Walk:
         since_ms = self._server.expiry.since_ms(told)
         if _are_ordinary(expiries, values, piece_bytes):
             columns.extend(
-                [names[key] for key in keys],
+                list(names.values()) if len(keys) == len(names) else [names[key] for key in keys],
                 values,
                 expiries if not since_ms else [_expiry(each, since_ms) for each in expiries],
             )

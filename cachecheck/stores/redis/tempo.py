@@ -7,6 +7,7 @@ TARGET_SECONDS = 0.005
 MOST_BYTES = 4 << 20
 
 _SLOWDOWN = 5.0
+_SLOW_SECONDS = 0.025  # below it a round may only have waited for a processor of ours
 _PATIENT_ROUNDS = 2
 _MOST_PAUSE_SECONDS = 0.25
 
@@ -44,7 +45,7 @@ class Tempo:
         each = seconds / keys
         if self._best_seconds is None or each < self._best_seconds:
             self._best_seconds = each
-        if seconds <= TARGET_SECONDS or each <= _SLOWDOWN * self._best_seconds:
+        if seconds <= _SLOW_SECONDS or each <= _SLOWDOWN * self._best_seconds:
             self._slow_rounds = 0
             return 0.0
         self._slow_rounds += 1

@@ -91,7 +91,10 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
         return None
     from redis.exceptions import InvalidResponse  # noqa: PLC0415  on first need
 
-    reader = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
+    nothing = object()
+    reader = hiredis.Reader(
+        protocolError=InvalidResponse, replyError=parse_error, notEnoughData=nothing
+    )
     pushed = getattr(hiredis, "PushNotification", None)
     gets, feed, buffer = reader.gets, reader.feed, bytearray(_RECEIVED_BYTES)
 
@@ -105,9 +108,9 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
             if most_bytes < 0:
                 raise StoreError("the server answers more than it was asked for")
             feed(buffer, 0, received)  # type: ignore[arg-type]  # it takes any buffer
-            while (answer := gets()) is not False:
-                if type(answer) is not pushed:
-                    found.append(answer)
+            found.extend(iter(gets, nothing))
+            if pushed in set(map(type, found)):
+                found = [answer for answer in found if type(answer) is not pushed]
         return found
 
     return receive

@@ -1,0 +1,93 @@
+"""What a report notes of a cache beside its findings, without making the run undecided. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cachecheck.coordinator.phrases import entries_of, keys_of
+from cachecheck.rules.value import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cachecheck.coordinator.entries import Entries
+    from cachecheck.coordinator.run import Observed
+
+
+def notes_of(observed: Observed) -> dict[str, tuple[str, ...]]:
+    """Say of each alias what does not touch the verdict, and should be known."""
+    notes: dict[str, list[str]] = {alias: [] for alias in observed.aliases}
+    for entries in observed.entries:
+        notes[entries.cohort.cache].extend(_entry_notes(entries))
+    for (alias, _application), count in _cohorts(observed).items():
+        if count > 1:
+            notes[alias].append(
+                f"entries were compared within each of {count} groups of views only, which differ "
+                "in namespace, backend or codec"
+            )
+    for alias in observed.aliases:
+        notes[alias].extend(_counting_note(observed, alias))
+    return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
+
+
+def _cohorts(observed: Observed) -> Counter[tuple[str, str]]:
+    """Count the cohorts, by alias and application, in which any key was compared."""
+    return Counter(
+        (one.cohort.cache, one.cohort.application) for one in observed.entries if one.examined
+    )
+
+
+def _entry_notes(entries: Entries) -> Iterator[str]:
+    healed = [one for one in entries.examined if one.judgement == "healed" and one.looks]
+    if healed:
+        slowest = max(one.looks[-1].at - one.looks[0].at for one in healed)
+        yield f"{keys_of(healed)} differed at first and agreed within {slowest:.1f} s"
+    closed = [one for one in entries.examined if one.judgement == "closed"]
+    if closed:
+        yield f"{keys_of(closed)} expired, evicted, deleted or touched while being looked at"
+    kept = [one for one in entries.sampled.keys if one.judgement == "kept"]
+    if kept:
+        why = "withheld by a node, forbidden to it, or written by no cache"
+        yield f"{keys_of(kept)} left out: {why}"
+    for _unit, surveyed in entries.surveys:
+        if not surveyed.is_complete and not surveyed.failure:
+            yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"
+    yield from _audit_notes(entries)
+    units = entries.named.units or entries.sampled.units
+    if len(units) == 1 and len(units[0].stands_for) > 1:
+        yield "its views share one store, so each key was read once for all of them"
+    capabilities = [seen.cache.capabilities for seen in entries.cohort.views]
+    if any(one.touches_recency for one in capabilities):
+        yield "reading moved the entries that were read to the front of the eviction order"
+    replicas = max(one.unread_replicas for one in capabilities)
+    if replicas:
+        yield f"{replicas} replicas were not read, only the server that takes writes"
+
+
+def _audit_notes(entries: Entries) -> Iterator[str]:
+    audit = entries.audit
+    if audit is None:
+        return
+    expiring = max(surveyed.summary.expiring for _, surveyed in audit.surveys)
+    if expiring:
+        yield f"up to {entries_of(expiring)} that expire during the run were left out"
+    if audit.is_jitter:
+        yield "expiries differ so widely within the tolerance that they were compared one by one"
+    differing = [one for one in entries.examined if one.judgement in CODES]
+    if not audit.is_whole and audit.suspects and differing:
+        yield (
+            "far more differs than can be listed: the rate is that of a sample, and the findings "
+            "are examples"
+        )
+
+
+def _counting_note(observed: Observed, alias: str) -> Iterator[str]:
+    counting = [
+        cache.is_counting
+        for worker in observed.fleet.workers
+        for cache in worker.caches
+        if cache.alias == alias
+    ]
+    if counting and not any(counting):
+        yield "hits and misses are counted nowhere"
