@@ -229,11 +229,20 @@ def test_sums_that_do_not_fit_are_malformed() -> None:
 
 def test_sums_past_the_width_of_a_field_wrap() -> None:
     full = Sums(buckets=16, packed=b"\xff" * (16 * BUCKET_BYTES))
-    twice = struct.unpack("<16I96Q", add_up([full, full], 16).packed)
-    assert set(twice[:16]) == {2**32 - 2}
-    assert set(twice[16:32]) == {2**64 - 2}
-    assert set(twice[32:48]) == {2**64 - 1}  # with the carry of the half below
-    assert set(twice[48:]) == {2**64 - 2}
+    twice = struct.unpack("<32Q80I", add_up([full, full], 16).packed)
+    assert set(twice[:16]) == {2**64 - 2}
+    assert set(twice[16:32]) == {2**64 - 1}  # with the carry of the half below
+    assert set(twice[32:]) == {2**32 - 2}
+
+
+@given(st.integers(1, 30), names)
+def test_a_single_drift_is_seen_also_by_a_power_of_two_of_lanes(bits: int, name: bytes) -> None:
+    """Weights are odd: times 2^31 they are no multiple of 2^32 yet."""
+    lane_ms = summing().lane_ms
+    one, other = summed([(name, b"", FAR_MS, 0)]), summed([(name, b"", FAR_MS + lane_ms, 0)])
+    far = summed([(name, b"", FAR_MS + (lane_ms << bits), 0)])
+    assert differing([one.sums(), far.sums()])[1]
+    assert differing([one.sums(), other.sums()])[1]
 
 
 # --- rows ----------------------------------------------------------------------------------

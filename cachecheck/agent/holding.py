@@ -1,6 +1,6 @@
 """Sums that a worker keeps from page to page, so that they cross the network once.
 
-Sums over B buckets have 52·B bytes; a page is what 50 ms can add. They live in the process, for one
+Sums over B buckets have 36·B bytes; a page is what 50 ms can add. They live in the process, for one
 run and cache, no longer than ``KEEP_SECONDS`` after their last use. Gathered again, after an answer
 that was lost, they are the same; the next page begins anew. A page is added once: asked again, it
 is answered from memory. A page that fails half-way takes all sums of its run and cache with it, for

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.run import Observed
     from cachecheck.coordinator.suspects import Examination
     from cachecheck.model import Key
-    from cachecheck.rules.observations import Findings
+    from cachecheck.rules.observations import Findings, StoreMap
     from cachecheck.survey import Summary
 
 MOST_EXPIRING = 0.1
+_APART = frozenset({"divergent", "unknown-structure", "missing", "persistence-drift"})
 
 
 class Coverage(Value, frozen=True, kw_only=True):
@@ -109,7 +110,8 @@ def _stores(observed: Observed) -> Iterator[str]:
             for cache in worker.caches
             if (worker.application, cache.alias) == (stores.application, stores.cache)
         }
-        if stores.undecided and not declared <= {"worker", "host", "none"}:
+        is_meant = declared <= {"worker", "host", "none"}
+        if stores.undecided and not is_meant and not _is_refuted(observed, stores):
             yield f"{stores.cache}: {stores.undecided}"
 
 
@@ -117,6 +119,17 @@ def _set_apart(observed: Observed) -> Iterator[str]:
     """Name the stores that are read directly and could be compared with nothing."""
     if observed.reads_entries:
         yield from set_apart(cohorts(seen_views(observed.fleet, observed.aliases)))
+
+
+def _is_refuted(observed: Observed, stores: StoreMap) -> bool:
+    """Whether the views do hold different entries, so that they are of different stores."""
+    return any(
+        entries.audit is not None
+        and entries.are_stores_distinct
+        and any(outcome.verdict in _APART for outcome in entries.outcomes)
+        for entries in observed.entries
+        if (entries.cohort.cache, entries.cohort.application) == (stores.cache, stores.application)
+    )
 
 
 def _lost(entries: Entries, observed: Observed) -> Iterator[str]:

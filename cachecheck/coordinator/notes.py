@@ -75,7 +75,8 @@ def _audit_notes(entries: Entries) -> Iterator[str]:
     if audit.is_jitter:
         yield "expiries differ so widely within the tolerance that they were compared one by one"
     differing = [one for one in entries.examined if one.judgement in CODES]
-    if not audit.is_whole and audit.suspects and differing:
+    are_summed = all(surveyed.is_complete for _, surveyed in audit.surveys)
+    if are_summed and not audit.is_whole and audit.suspects and differing:
         yield (
             "far more differs than can be listed: the rate is that of a sample, and the findings "
             "are examples"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cachecheck.model import CacheDescription, Key, Namespace, Value
 from cachecheck.rules.grouping import enumerated
 from cachecheck.rules.observations import Clock, View
+from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -112,13 +113,25 @@ def _joined(
     of_nodes: Sequence[tuple[object, ...]],
     groups: Mapping[tuple[object, ...], Sequence[SeenView]],
 ) -> tuple[object, ...]:
-    """Choose the group that a store joins: of several that differ in codec alone, the largest."""
+    """Choose the group that a store joins: of several that differ in codec alone, the largest.
+
+    Nodes that hash their keys name entries as they are stored, so only a store does that is read
+    by stored names as well: by others no key would be the same.
+    """
     alike = (store.view.cache, store.application, store.cache.kind)
-    open_to = [key for key in of_nodes if key[:3] == alike]
     form = store.cache.namespace.form
+    open_to = [
+        key
+        for key in of_nodes
+        if key[:3] == alike and _have_names_in_common(groups[key][0].cache.namespace.form, form)
+    ]
     equal = [key for key in open_to if groups[key][0].cache.namespace.form == form]
     chosen = equal or (open_to if len(open_to) == 1 else [])
     return max(chosen, key=lambda key: len(groups[key]), default=alike)
+
+
+def _have_names_in_common(of_nodes: str | None, of_store: str | None) -> bool:
+    return of_nodes is not None or of_store in {None, KEY}
 
 
 def set_apart(found: Sequence[Cohort]) -> Iterator[str]:
@@ -143,6 +156,11 @@ def _why_apart(one: Cohort, other: Cohort) -> str:
         why = f"the one is {one.kind}, the other {other.kind}"
     elif one.application != other.application:
         why = f"they are of the applications {one.application!r} and {other.application!r}"
+    elif other.namespace.form is None:
+        why = (
+            "its stored keys do not show what the nodes call them, so it can be compared by stored "
+            f"names alone (?form={KEY})"
+        )
     else:
         why = "their namespaces differ (?prefix=PREFIX says which it is)"
     names = [

@@ -77,6 +77,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     """What can be done with a store without disturbing it; ``reasons`` says why not.
 
     ``entries`` is about how many there are, of all namespaces; None where counting them would cost.
+    ``notes`` is what to know of a comparison, though all of it can be done.
     """
 
     can_scan: bool
@@ -87,6 +88,7 @@ class Capabilities(Value, frozen=True, kw_only=True):
     unread_replicas: Count = 0
     entries: Count | None = None
     reasons: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
+    notes: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
 
 
 class Counters(Value, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 A bucket is chosen by the first bits of a key's keyed digest. It holds how many entries there are,
 the sum modulo 2^128 of keyed digests over key, stored bytes, flags and whether the entry expires,
-and for expiries e four lanes, the sums modulo 2^64 of h64(key) · ⌊(e + g·lane/4) / lane⌋ for
+and for expiries e four lanes, the sums modulo 2^32 of h64(key) · ⌊(e + g·lane/4) / lane⌋ for
 g = 0…3. Two stores agree in a bucket when counts and sums agree and at least one lane does: their
 expiries are then less than a lane apart, one by one. A plain sum of expiries would let +600 s and
 -600 s cancel. Sums are added up in any order and grouping.

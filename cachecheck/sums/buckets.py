@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MIN_BUCKETS, MAX_BUCKETS = 16, 1 << 16
 LANES = 4
-BUCKET_BYTES = 4 + 16 + LANES * 8
+BUCKET_BYTES = 4 + 16 + LANES * 4
 NEVER = -1
 
 _MASK32, _MASK64 = (1 << 32) - 1, (1 << 64) - 1
@@ -39,7 +39,7 @@ class Summing(Value, frozen=True, kw_only=True):
 
 
 class Sums(Value, frozen=True, kw_only=True):
-    """Bucket sums: column by column, little-endian: counts, sums (low, high), four lanes."""
+    """Bucket sums, column by column, little-endian: sums (low, high), counts, four lanes."""
 
     buckets: int
     packed: bytes
@@ -125,22 +125,24 @@ def counts(sums: Sums) -> tuple[int, ...]:
 
 def pack(buckets: int, columns: Sequence[Sequence[int]]) -> Sums:
     """Pack columns of sums; what is more than fits into a field is cut off: they are residues."""
-    number, *wide = columns
-    cut = [[count & _MASK32 for count in number]]
-    cut += [[total & _MASK64 for total in column] for column in wide]
+    number, low, high, *lanes = columns
+    cut = [[total & _MASK64 for total in column] for column in (low, high)]
+    cut += [[total & _MASK32 for total in column] for column in (number, *lanes)]
     packed = _layout(buckets).pack(*chain.from_iterable(cut))
     return Sums(buckets=buckets, packed=packed)
 
 
 @lru_cache(maxsize=8)
 def _layout(buckets: int) -> struct.Struct:
-    return struct.Struct(f"<{buckets}I{buckets * (2 + LANES)}Q")
+    return struct.Struct(f"<{buckets * 2}Q{buckets * (1 + LANES)}I")
 
 
 def _unpack(sums: Sums) -> list[Sequence[int]]:
     if len(sums.packed) != sums.buckets * BUCKET_BYTES:
         raise MalformedMessage("sums that do not fit their number of buckets")
     numbers = _layout(sums.buckets).unpack(sums.packed)
-    return [
+    low, high, *others = (
         numbers[column * sums.buckets : (column + 1) * sums.buckets] for column in range(3 + LANES)
-    ]
+    )
+    number, *lanes = others
+    return [number, low, high, *lanes]

@@ -114,7 +114,7 @@ class Summer:
         halves = struct.unpack(f">{2 * len(keys)}Q", b"".join(keys))
         rows = zip(
             [high >> shift for high in halves[::2]],
-            halves[1::2],
+            [low | 1 for low in halves[1::2]],
             map(int.from_bytes, map(_COUNTED.__add__, entries)),
             [expiry_ms * LANES // lane_ms for expiry_ms in expiries_ms],
             strict=True,

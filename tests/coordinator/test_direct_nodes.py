@@ -166,6 +166,24 @@ def test_a_store_joins_the_only_nodes_whatever_its_namespace_and_codec() -> None
     assert not list(set_apart((cohort,)))
 
 
+HASHED = namespace_of(stored_probe="5f4dcc3b")
+
+
+def test_a_store_with_a_prefix_does_not_join_nodes_that_hash_their_keys() -> None:
+    apart = grouped(node("web-1", HASHED), store("redis-1"))
+    assert [members(cohort) for cohort in apart] == [["web-1"], ["redis-1"]]
+    (said,) = set_apart(apart)
+    assert said.startswith("default: redis-1 was not compared with web-1: ")
+    assert "?form={key}" in said
+
+
+def test_a_whole_store_joins_nodes_that_hash_their_keys() -> None:
+    whole = msgspec.structs.replace(SHOP, prefix="", form="{key}")
+    (cohort,) = grouped(node("web-1", HASHED), store("redis-1", whole))
+    assert members(cohort) == ["web-1", "redis-1"]
+    assert not list(set_apart((cohort,)))
+
+
 def test_stores_alone_are_compared_whatever_their_namespaces() -> None:
     (cohort,) = grouped(store("redis-1"), store("redis-2", BLOG))
     assert members(cohort) == ["redis-1", "redis-2"]

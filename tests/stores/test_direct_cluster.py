@@ -23,7 +23,7 @@ from cachecheck.model import Failed, Missing, Present
 from cachecheck.stores.base import Stored
 from cachecheck.stores.direct import members, open_store, parse_store, with_password
 from cachecheck.stores.direct.bound import CHANGED
-from cachecheck.stores.direct.cluster import RESHARDED, ClusterStore
+from cachecheck.stores.direct.cluster import FAILED, RESHARDED, ClusterStore
 from cachecheck.stores.direct.slots import (
     Member,
     Shard,
@@ -31,12 +31,13 @@ from cachecheck.stores.direct.slots import (
     shards_of,
     shown_slots,
     uncovered,
+    with_failed,
 )
 from harness.process import free_port, wait_until
 from harness.redis import start_cluster as start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cachecheck.stores.direct import StoreSpec
     from harness.redis import RedisCluster, RedisServer
@@ -282,31 +283,61 @@ def test_a_replica_that_diverges_differs_in_its_slots_alone(
     assert different
 
 
-def test_where_a_shard_has_no_such_replica_its_primary_stands_in(
+def test_where_a_shard_has_no_such_replica_its_primary_stands_in_and_that_is_noted(
+    start_cluster: Callable[..., RedisCluster],
+) -> None:
+    cluster = start_cluster(2, 1)
+    fill(cluster, ENTRIES)
+    spec = parse_store(f"{cluster.url}?prefix=shop", name="shop")
+    (_, before) = members(spec)
+    cursor = surveyed(before, summing=SUMMING, most_keys=1).cursor
+    assert described(before).capabilities.notes == ()
+    moving, heir = cluster.replicas[0][0], cluster.primaries[1]
+    tell(moving, "CLUSTER", "REPLICATE", _identifier(heir))
+    wait_until(lambda: _have_replicas(cluster.servers, [0, 2]), 30, what="a replica that moves")
+    (primaries, both, second) = members(spec)
+    assert described(primaries).capabilities.notes == ()
+    for replicas, number in ((both, 1), (second, 2)):
+        assert described(replicas).capabilities.notes == (
+            f"1 of 2 shards have no replica {number}, so the primary stood in: slots 0-8191",
+        )
+        assert described(replicas).capabilities.reasons == ()
+        assert sum(page.summary.entries for page in pages(replicas, sample=0)) == ENTRIES
+    with pytest.raises(StoreUnreachable, match=RESHARDED):
+        surveyed(before, summing=SUMMING, cursor=cursor)
+
+
+def _have_replicas(servers: Sequence[RedisServer], counts: list[int]) -> bool:
+    maps = [tell(server, "CLUSTER", "SLOTS") for server in servers]
+    return all([len(shard) - 3 for shard in sorted(shards)] == counts for shards in maps)  # type: ignore[call-overload]
+
+
+def test_a_replica_that_failed_makes_its_store_unreachable(
     cluster: RedisCluster, spec: StoreSpec
 ) -> None:
     lost = cluster.replicas[0][0]
     identifier = str(tell(lost, "CLUSTER", "MYID"), "ascii")  # type: ignore[arg-type]
     others = [server for server in cluster.servers if server is not lost]
+    told = f"slots 0-5460 at {lost.address}: {FAILED}"
     with stopped(lost):
         wait_until(lambda: _is_given_up(others, identifier), 30, what="a replica given up")
-        (_, replicas) = members(spec)
-        with opened(replicas) as store:
-            servers = {store.server_of(f"shop:1:{number}") for number in range(50)}
-        assert cluster.primaries[0].address in servers
-        assert sum(page.summary.entries for page in pages(replicas, sample=0)) == ENTRIES
-    wait_until(lambda: len(members(spec)) == 2 and _is_back(spec, lost), 30, what="the replica")
+        (primaries, replicas) = members(spec)
+        capabilities = described(replicas).capabilities
+        assert (capabilities.reasons, capabilities.notes) == ((told,), ())
+        with pytest.raises(StoreUnreachable, match=re.escape(told)):
+            list(pages(replicas, sample=0))
+        with pytest.raises(StoreUnreachable, match=re.escape(told)):
+            list(pages(replicas, summing=SUMMING))
+        found = readings(replicas, *map(str, range(50)))
+        assert {type(reading) for reading in found} == {Present, Failed}
+        assert all(one.detail == FAILED for one in found if isinstance(one, Failed))
+        assert sum(page.summary.entries for page in pages(primaries, sample=0)) == ENTRIES
+    wait_until(lambda: not described(replicas).capabilities.reasons, 30, what="the replica")
 
 
 def _is_given_up(servers: list[RedisServer], identifier: str) -> bool:
     told = [str(tell(server, "CLUSTER", "SLOTS")) for server in servers]
     return all(identifier not in slots for slots in told)
-
-
-def _is_back(spec: StoreSpec, server: RedisServer) -> bool:
-    (_, replicas) = members(spec)
-    with opened(replicas) as store:
-        return server.address in {store.server_of(f"shop:1:{number}") for number in range(50)}
 
 
 # --- slots that move, and servers that go ---------------------------------------------------
@@ -479,6 +510,32 @@ def test_shards_stand_in_the_order_of_their_lowest_slots() -> None:
     assert uncovered(shards) is None
     assert shards[1].member(1) == member(C)
     assert shards[0].member(1) == member(A)
+
+
+NODES = """\
+aaaa 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383
+bbbb 10.0.0.2:7000@17000,host slave aaaa 0 0 1 connected
+cccc 10.0.0.3:7000@17000 slave,fail aaaa 0 0 1 connected
+dddd 10.0.0.4:7000@17000 slave aaaa 0 0 1 connected
+eeee :0@0 slave,noaddr eeee 0 0 1 disconnected
+ffff 10.0.0.6:7000@17000 master,fail - 0 0 1 disconnected
+"""
+
+
+def test_replicas_that_failed_are_added_and_those_being_filled_are_not() -> None:
+    (before,) = shards_of([[0, 16383, A, B]], ("asked", 1))
+    (after,) = with_failed((before,), NODES)
+    failed = Member(host=("10.0.0.3", 7000), id="cccc", is_failed=True)
+    assert after.replicas == (member(B), failed)
+    assert with_failed((before,), "") == (before,)
+    lost = NODES.replace("10.0.0.2:7000@17000,host slave", ":0@0 slave,fail,noaddr")
+    assert with_failed((before,), lost) == (after,)
+
+
+def test_other_replicas_are_another_division_and_another_primary_is_not() -> None:
+    one, other = (shards_of([[0, 16383, A, replica]], ("asked", 1)) for replica in (B, C))
+    assert distribution(one) == distribution(other)
+    assert distribution(one, 1) != distribution(other, 1)
 
 
 def test_a_server_without_an_address_is_the_one_that_was_asked() -> None:

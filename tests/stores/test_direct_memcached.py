@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pymemcache.client.base import Client
@@ -20,6 +20,7 @@ from asking_direct import (
 from cachecheck.errors import StoreError, StoreUnreachable
 from cachecheck.model import Failed, Missing, Present
 from cachecheck.stores.direct import members, open_store, parse_store
+from cachecheck.stores.direct.union import DIFFERENT
 from cachecheck.sums import counts
 
 if TYPE_CHECKING:
@@ -97,17 +98,42 @@ def test_a_key_is_read_from_whichever_server_has_it(pair: tuple[MemcachedServer,
     assert absent == Missing()
 
 
-def test_of_two_servers_that_have_a_key_the_first_in_the_list_answers(
-    pair: tuple[MemcachedServer, ...],
+@pytest.mark.parametrize(
+    "older",
+    [
+        {"value": b"an old copy", "flags": 1},
+        {"value": b"value 7", "flags": 0},
+        {"value": b"value 7", "flags": 1, "expire": 100},
+    ],
+)
+def test_different_entries_on_two_servers_are_not_answered_by_the_first(
+    pair: tuple[MemcachedServer, ...], older: Any
 ) -> None:
     one, other = pair
     with closing(Client(("127.0.0.1", other.port))) as client:
+        client.set("shop:1:7", noreply=False, **older)
+    for spec in (both(one, other), both(other, one)):
+        assert readings(spec, "7") == (Failed(reason="error", detail=DIFFERENT),)
+
+
+def test_equal_entries_on_two_servers_are_one(pair: tuple[MemcachedServer, ...]) -> None:
+    fill(pair[1], range(7, 8))
+    (reading,) = readings(both(*pair), "7")
+    assert isinstance(reading, Present)
+    assert reading.cas is None
+
+
+def test_of_two_servers_that_have_a_key_the_first_is_listed_last(
+    pair: tuple[MemcachedServer, ...],
+) -> None:
+    """Of two rows with one key, the later one is taken for the entry."""
+    one, other = pair
+    with closing(Client(("127.0.0.1", other.port))) as client:
         client.set("shop:1:7", b"an old copy", flags=1, noreply=False)
-    (forth,) = readings(both(one, other), "7")
-    (back,) = readings(both(other, one), "7")
-    assert isinstance(forth, Present)
-    assert isinstance(back, Present)
-    assert (forth.size_bytes, back.size_bytes) == (len(b"value 7"), len(b"an old copy"))
+    (single,) = (row for row in collected(parse_store(f"{one.url}?prefix=shop")) if row.name == "7")
+    for most_keys in (None, 1):
+        rows = {row.name: row for row in collected(both(one, other), most_keys=most_keys)}
+        assert rows["7"].digest == single.digest
 
 
 def test_where_a_server_is_lost_keys_are_unread_and_not_missing(

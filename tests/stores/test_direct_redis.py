@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -418,6 +419,26 @@ def test_replicas_are_found_where_role_is_forbidden(
     (_, found) = members(spec)
     assert found.hosts == (("127.0.0.1", replica.port),)
     assert (found.username, found.password) == ("site", PASSWORD)
+
+
+def test_more_replicas_than_are_read_are_refused_and_not_cut(
+    start_redis: Callable[..., RedisServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[members.__module__], "_MAX_REPLICAS", 1)
+    primary = start_redis()
+    for _ in range(2):
+        start_redis(replicaof=primary)
+    spec = parse_store(primary.url)
+    wait_until(lambda: _refusal(spec) is not None, what="both replicas at their primary")
+    assert _refusal(spec) == "it has 2 replicas, and no more than 1 are read"
+
+
+def _refusal(spec: Any) -> str | None:
+    try:
+        members(spec)
+    except StoreError as exc:
+        return exc.reason
+    return None
 
 
 def test_where_replicas_cannot_be_asked_for_that_is_said(

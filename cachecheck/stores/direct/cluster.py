@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable
+from cachecheck.errors import StoreError, StoreUnreachable
 from cachecheck.model import Capabilities, Failed, StoreIdentity
-from cachecheck.stores.direct.asking import ask
 from cachecheck.stores.direct.server import Server
 from cachecheck.stores.direct.slots import (
     SLOTS,
     distribution,
-    shards_of,
     shown_slots,
     uncovered,
 )
 from cachecheck.stores.direct.spec import address, shown_host
+from cachecheck.stores.direct.topology import find_shards
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.redis.failures import NOT_SERVED
-from cachecheck.stores.redis.pool import close_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,9 +31,11 @@ if TYPE_CHECKING:
     from cachecheck.stores.direct.slots import Shard
     from cachecheck.stores.direct.spec import Host, StoreSpec
 
-RESHARDED = "the slots of the cluster were divided anew while its keys were listed"
+RESHARDED = "slots of the cluster were divided anew, or replicas changed, while keys were listed"
+FAILED = "the cluster takes this replica for failed"
 
 _MOST_REASONS = 50
+_MOST_SHOWN = 5
 _CURSOR = re.compile("([0-9]{1,5})/([0-9a-f]{8})/(.*)")
 _REPLICA_SET = re.compile("replica set ([0-9]{1,4})")
 
@@ -45,29 +45,15 @@ def replica_set(number: int) -> str:
     return f"replica set {number}"
 
 
-def find_shards(spec: StoreSpec, connect: Connect) -> tuple[Shard, ...]:
-    """Ask the first server that answers for the map of slots; raises ``StoreError``."""
-    failure = StoreError("the cluster has no address")
-    for host in spec.hosts:
-        client = connect(host)
-        try:
-            return shards_of(ask(client, "CLUSTER", "SLOTS"), host)
-        except (StoreUnreachable, StoreDenied) as exc:
-            failure = exc
-        except StoreError as exc:
-            failure = StoreError(f"not a server of a Redis Cluster: {exc.reason}")
-        finally:
-            close_client(client)
-    raise failure
-
-
 class ClusterStore:
     """Implements ``stores.base.Store`` over one server of each shard of a cluster.
 
     Servers are listed one after the other, by their lowest slots; keys are read from the server of
     their slot. A cursor is "<number of the shard>/<division of slots>/<its cursor>". Where another
-    server of a shard takes over, that one is listed from then on; in the middle of a shard this
-    ends the listing. What no server serves is never "missing".
+    server of a shard takes over, that one is listed from then on; in the middle of a shard, or of
+    replicas, this ends the listing. What no server serves is never "missing". Where a shard has no
+    replica of the number that is read its primary stands in, which is noted; one that has failed is
+    unreachable, like any server.
     """
 
     def __init__(self, spec: StoreSpec, connect: Connect) -> None:
@@ -119,6 +105,7 @@ class ClusterStore:
             ),
             entries=sum(counts) if len(counts) == len(shards) else None,
             reasons=(*((gap,) if gap else ()), *reasons)[:_MOST_REASONS],
+            notes=_stand_ins(shards, self._replica_set),
         )
 
     def reach(self, _probe: str) -> None:
@@ -195,9 +182,15 @@ class ClusterStore:
         for key, shard in zip(keys, shards, strict=True):
             if shard is not None:
                 asked.setdefault(shard, []).append(key)
-        return {
-            shard.slots: self._server(shard).store.read(own, pace) for shard, own in asked.items()
-        }
+        return {shard.slots: self._read_from(shard, own, pace) for shard, own in asked.items()}
+
+    def _read_from(self, shard: Shard, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
+        try:
+            server = self._server(shard)
+        except StoreError as exc:
+            yield from (as_reading(exc) for _ in keys)
+        else:
+            yield from server.store.read(keys, pace)
 
     def _read_anew(self, key: str, pace: Pace) -> RawReading:
         """Read a key that has moved, with a new map of slots, which is asked for once."""
@@ -210,14 +203,16 @@ class ClusterStore:
         shard = self._by_slot[_slot(key)]
         if shard is None:
             return _unserved(key)
-        (reading,) = self._server(shard).store.read([key], pace)
+        (reading,) = self._read_from(shard, [key], pace)
         return Failed(reason="error", detail=NOT_SERVED) if _is_moved(reading) else reading
 
     def _map(self) -> tuple[Shard, ...]:
         return self._renew() if self._shards is None else self._shards
 
     def _renew(self) -> tuple[Shard, ...]:
-        self._shards = find_shards(self._spec, self._connect)
+        self._shards = find_shards(
+            self._spec, self._connect, are_replicas_read=self._replica_set > 0
+        )
         self._by_slot = [None] * SLOTS
         for shard in self._shards:
             for start, end in shard.slots:
@@ -226,6 +221,8 @@ class ClusterStore:
 
     def _server(self, shard: Shard) -> Server:
         member = shard.member(self._replica_set)
+        if member.is_failed:
+            raise StoreUnreachable(FAILED)
         place = (member.host, member != shard.primary)
         if place not in self._opened:
             self._opened[place] = Server(self._connect, member.host, is_replica=place[1])
@@ -250,7 +247,7 @@ class ClusterStore:
         found = _CURSOR.fullmatch(cursor)
         if found is None:
             raise StoreError("not a cursor of this store")
-        if found[2] != distribution(shards) or int(found[1]) >= len(shards):
+        if found[2] != distribution(shards, self._replica_set) or int(found[1]) >= len(shards):
             raise StoreUnreachable(RESHARDED)
         return int(found[1]), found[3] or None
 
@@ -258,7 +255,8 @@ class ClusterStore:
         shards = self._map()
         if inner is None:
             number, inner = number + 1, ""
-        return f"{number}/{distribution(shards)}/{inner}" if number < len(shards) else None
+        mark = distribution(shards, self._replica_set)
+        return f"{number}/{mark}/{inner}" if number < len(shards) else None
 
     def _unobserved(self, reason: str) -> StoreIdentity:
         return StoreIdentity(grade="unobserved", address=address(self._spec), reason=reason)
@@ -267,6 +265,16 @@ class ClusterStore:
 def _gap(shards: Sequence[Shard]) -> str | None:
     gap = uncovered(shards)
     return None if gap is None else f"no server serves slots {gap}"
+
+
+def _stand_ins(shards: Sequence[Shard], replica_set: int) -> tuple[str, ...]:
+    """Say where primaries stand in for replicas that there are none of."""
+    bare = [shard for shard in shards if not shard.has(replica_set)]
+    if not bare:
+        return ()
+    shown = "; ".join(shown_slots(shard.slots[:_MOST_SHOWN]) for shard in bare[:_MOST_SHOWN])
+    what = f"{len(bare)} of {len(shards)} shards have no replica {replica_set}"
+    return (f"{what}, so the primary stood in: slots {shown}",)
 
 
 def _unserved(key: str) -> Failed:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cachecheck.errors import StoreError, StoreUnreachable
+from cachecheck.errors import StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.stores.direct.asking import ask
-from cachecheck.stores.direct.cluster import find_shards, replica_set
+from cachecheck.stores.direct.cluster import replica_set
 from cachecheck.stores.direct.opening import client_at, client_of
 from cachecheck.stores.direct.spec import shown_host
+from cachecheck.stores.direct.topology import find_shards
 from cachecheck.stores.redis.pool import close_client
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def members(spec: StoreSpec) -> tuple[StoreSpec, ...]:
     Replicas are those that the primary names, at the addresses that they announce; whether these
     can be reached is not found out here. Replicas of replicas are not looked for. In a cluster,
     "replica set 1" has the first replica of every shard, and so on; where a shard has none of that
-    number its primary stands in. Raises ``StoreError`` where replicas cannot be asked for.
+    number its primary stands in, and one that has failed is unreachable. Raises ``StoreError``
+    where replicas cannot be asked for, or are more than are read.
     """
     if not spec.with_replicas or spec.member is not None:
         return (spec,)
@@ -55,8 +57,8 @@ def _replica(spec: StoreSpec, host: Host) -> StoreSpec:
 
 
 def _replica_sets(spec: StoreSpec) -> list[StoreSpec]:
-    shards = find_shards(spec, partial(client_at, spec))
-    most = max((len(shard.replicas) for shard in shards), default=0)
+    shards = find_shards(spec, partial(client_at, spec), are_replicas_read=True)
+    most = _bounded(max((len(shard.replicas) for shard in shards), default=0))
     names = [replica_set(number) for number in range(1, most + 1)]
     return [replace(spec, name=f"{spec.name}/{name}", member=name) for name in names]
 
@@ -64,9 +66,19 @@ def _replica_sets(spec: StoreSpec) -> list[StoreSpec]:
 def _replicas(spec: StoreSpec) -> list[Host]:
     client = client_of(spec)
     try:
-        return sorted(_told(client))[:_MAX_REPLICAS]
+        found = sorted(_told(client))
     finally:
         close_client(client)
+    _bounded(len(found))
+    return found
+
+
+def _bounded(count: int) -> int:
+    if count > _MAX_REPLICAS:
+        raise StoreUnsupported(
+            f"it has {count} replicas, and no more than {_MAX_REPLICAS} are read"
+        )
+    return count
 
 
 def _told(client: redis.Redis) -> list[Host]:

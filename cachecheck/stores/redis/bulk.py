@@ -206,11 +206,12 @@ def _expiry(answer: int, since_ms: int) -> int:
 
 
 def _judged(reading: RawReading) -> RawReading:
-    """Pass a reading on, unless no other key could be read either: raises ``StoreError`` then."""
+    """Pass a reading on, unless no other key could be read either: raises ``StoreError`` then.
+
+    A key that rules forbid was chosen, so it is one of those to be compared, and not another's.
+    """
     match reading:
-        case Failed(reason="denied", detail=detail) if detail == KEY_FORBIDDEN:
-            return Failed(reason="foreign")
-        case Failed(detail=detail) if detail == NOT_SERVED:
+        case Failed(detail=detail) if detail in {KEY_FORBIDDEN, NOT_SERVED}:
             return reading
         case Failed(reason="denied" | "unreachable" | "unsupported" as reason, detail=detail):
             raise _RAISED[reason](detail)
