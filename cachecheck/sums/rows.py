@@ -1,4 +1,4 @@
-"""Rows: entries that are listed one by one, 24 bytes each, with the names of their keys."""
+"""Rows: entries that are listed one by one, 20 bytes each, with the names of their keys."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cachecheck.sums.buckets import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-ROW_BYTES = 24
+ROW_BYTES = 20
 MAX_NAMES_BYTES = 64 << 20
 
-_ROW, _SIGNED_ROW = struct.Struct(">8s8sQ"), struct.Struct(">8s8sq")
+_ROW, _SIGNED_ROW = struct.Struct(">7s5sQ"), struct.Struct(">7s5sq")
 _LENGTH_BITS = 16
 _MAX_LENGTH = (1 << _LENGTH_BITS) - 1
 _NEVER = (1 << 48) - 1
@@ -31,7 +31,7 @@ _HEADS = 1 << 16
 class Listed(Value, frozen=True, kw_only=True):
     """Entries of some buckets: fixed-width rows, and the names of their keys, compressed.
 
-    A row has 8 bytes of the key's digest, 8 of the entry's, 6 of the expiry in milliseconds of the
+    A row has 7 bytes of the key's digest, 5 of the entry's, 6 of the expiry in milliseconds of the
     coordinator's clock (all ones: never), and 2 of the length of its name in bytes.
     """
 

@@ -89,7 +89,7 @@ IN_CODE = {
     "examples named where more differ": audit.EXAMPLES,
     "work of one page of a store that is read directly": direct.SLICE_SECONDS,
     "hosts in the URL of a store": parsing.MAX_HOSTS,
-    "replicas of one Redis": _MAX_REPLICAS,
+    "replicas of one Redis, or of one shard": _MAX_REPLICAS,
     "pieces of values that one batch of a walk asks a Redis for": bulk.PIECES_BYTES,
 }
 # The budget's default is compared with the setting's, and the lock on surveys is one by nature.

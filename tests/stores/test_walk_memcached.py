@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cachecheck.errors import StoreError, StoreUnreachable
-from cachecheck.stores.memcached import Endpoint, MemcachedStore, bulk
+from cachecheck.stores.memcached import Endpoint, MemcachedStore, bulk, dump
 from cachecheck.sums import NEVER
+from harness.process import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -174,6 +175,46 @@ def test_parts_of_large_values_hold_few_keys(
         batches = list(store.walk(None, all_of_them, always))
     assert len(entries_in(batches)) == 80
     assert max(sum(map(len, batch.values)) for batch in batches) < 3 << 20
+
+
+@contextmanager
+def slow_client(server: MemcachedServer, key: bytes) -> Iterator[socket.socket]:
+    """Hold an entry in use: an answer that the client is slow to take."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", server.port))
+        client.sendall(b"get %s\r\n" % key * 20)  # more than sockets hold
+        client.recv(1)
+        yield client
+
+
+def dumped(store: MemcachedStore) -> set[bytes]:
+    return set(entries_in(list(store.walk(None, all_of_them, always))))
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_an_entry_in_use_is_looked_for_once_more(
+    memcached_server: MemcachedServer, monkeypatch: pytest.MonkeyPatch, *, leaves: bool
+) -> None:
+    put(memcached_server, {b"hot": b"x" * 900_000, b"large": b"x" * 900_000, b"small": b"x"})
+    taken: list[int] = []
+    take = dump._packed_dump  # noqa: SLF001  called as it is: it says when a dump ended
+
+    with store_of(memcached_server) as store, slow_client(memcached_server, b"hot") as client:
+
+        def noted(connection: Any, slab: int) -> Any:
+            found = take(connection, slab)
+            taken.append(slab)
+            if leaves and len(taken) == 2:
+                client.close()
+                wait_until(lambda: stat(memcached_server, "curr_connections") <= 2, what="its end")
+            return found
+
+        monkeypatch.setattr(dump, "_packed_dump", noted)
+        found = dumped(store)
+    assert found == ({b"hot", b"large", b"small"} if leaves else {b"large", b"small"})
+    assert len(taken) == 3
+    assert len(set(taken)) == 2
 
 
 def test_what_is_not_where_clients_look_for_it_is_foreign(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _CURSOR = re.compile("([0-9]{1,4}):(.*)")
 _BEST_FIRST = (Stored, Failed, Expired, Missing)
+_SAME_EXPIRY_SECONDS = 2.0  # two servers, each of which counts whole seconds
+
+DIFFERENT = "different entries on two servers of the list"
 
 
 def open_servers(spec: StoreSpec) -> Store:
@@ -40,9 +43,10 @@ def open_servers(spec: StoreSpec) -> Store:
 class UnionStore:
     """Implements ``stores.base.Store`` over the union of memcached servers.
 
-    A key that is on several servers, as it can be after their list was changed, is listed for each
-    of them, and read as the first of them in the list has it. A server that fails leaves a key
-    unread that is on no other: it may be there.
+    A key can be on several servers, as after their list was changed. Which of them clients ask is
+    not known, so it is read only where all of them have the same. A walk gives it for each of them,
+    and last for the first in the list: servers are listed from the last to the first. A server that
+    fails leaves a key unread that is on no other: it may be there.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
@@ -69,15 +73,15 @@ class UnionStore:
         return replace(page, cursor=self._following(number, page.cursor))
 
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
-        """Read each key from all servers; the first that has it answers."""
+        """Read each key from all servers; those that have it must agree."""
         found = [store.read(keys, pace) for store in self._each]
         for readings in zip(*found, strict=True):
-            yield min(readings, key=_rank)
+            yield _united(readings)
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
-        """Walk one server after the other."""
+        """Walk one server after the other, the first in the list last."""
         first, inner = self._position(cursor)
-        for number in range(first, len(self._each)):
+        for number in range(first, -1, -1):
             for batch in self._each[number].walk(inner, choose, pace):
                 yield batch._replace(cursor=self._following(number, batch.cursor))
             inner = None
@@ -89,7 +93,7 @@ class UnionStore:
 
     def _position(self, cursor: str | None) -> tuple[int, str | None]:
         if cursor is None:
-            return 0, None
+            return len(self._each) - 1, None
         found = _CURSOR.fullmatch(cursor)
         if found is None or int(found[1]) >= len(self._each):
             raise StoreError("not a cursor of this store")
@@ -98,11 +102,29 @@ class UnionStore:
     def _following(self, number: int, inner: str | None) -> str | None:
         if inner is not None:
             return f"{number}:{inner}"
-        return f"{number + 1}:" if number + 1 < len(self._each) else None
+        return f"{number - 1}:" if number else None
 
 
 def _alone(endpoint: Endpoint) -> MemcachedStore:
     return MemcachedStore([endpoint], lambda _key: endpoint.label)
+
+
+def _united(readings: Sequence[RawReading]) -> RawReading:
+    best = min(readings, key=_rank)
+    if not isinstance(best, Stored):
+        return best
+    others = (reading for reading in readings if isinstance(reading, Stored))
+    if all(_are_equal(best, other) for other in others):
+        return best
+    return Failed(reason="error", detail=DIFFERENT)
+
+
+def _are_equal(one: Stored, other: Stored) -> bool:
+    if (one.value, one.flags) != (other.value, other.flags):
+        return False
+    if one.expires_at is None or other.expires_at is None:
+        return one.expires_at is other.expires_at
+    return abs(one.expires_at - other.expires_at) <= _SAME_EXPIRY_SECONDS
 
 
 def _rank(reading: RawReading) -> int:

@@ -37,7 +37,7 @@ class _Held(NamedTuple):
     """Parts of a class that were listed and not read yet."""
 
     position: dump.Position
-    packed: bytes
+    dumps: Sequence[dump.Packed]
     parts: list[set[bytes]]
 
 
@@ -92,13 +92,13 @@ class Walk:
         """Give the keys of a part: from the dump that is at hand, or from a new one."""
         held = self._held
         if held is not None and held.parts and held.position == found:
-            packed, parts = held.packed, held.parts
+            dumps, parts = held.dumps, held.parts
         else:
             is_same = held is not None and held.position == found
-            packed = held.packed if held and is_same else dump.taken(server, found.slab)
+            dumps = held.dumps if held and is_same else dump.taken(server, found.slab)
             count = min(found.parts - found.part, max(1, _HELD_KEYS // PART_KEYS))
-            parts = dump.parts(server, packed, found, count, self._pace)
-        self._held = _Held(dump.following(found), packed, parts[1:])
+            parts = dump.parts(server, dumps, found, count, self._pace)
+        self._held = _Held(dump.following(found), dumps, parts[1:])
         return parts[0]
 
     def _batch(self, server: Connection, keys: Sequence[bytes]) -> Columns:

@@ -11,6 +11,9 @@ What was measured on 1.6.18, and is plain in ``crawler.c``, makes the rules here
 - Whoever asks for a dump meanwhile is not told BUSY: the server's thread waits for that lock, with
   all its other connections, and where the hash table grows just then the whole server stands still
   for ever. So a dump is asked for only when the statistics say that no crawler is running.
+- What another connection has in use just then, because its client is slow to take an answer, is
+  passed over. So a class of which a few entries are missing is dumped once more. What is in use
+  again is not seen; entries that have expired and lie there still are missing as well.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from cachecheck.model import Value
 from cachecheck.stores.memcached.meta import as_error, number, stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cachecheck.stores.base import Pace
     from cachecheck.stores.memcached.connection import Connection
@@ -44,6 +47,7 @@ _FED_BYTES = 8192
 _BUSY_PAUSES_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 _KEYS_BETWEEN_PACES = 100
 _MOST_PARTS = 99_999
+_MOST_IN_USE = 1000
 _CURSOR = re.compile("([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5}):([0-9]{1,5})")
 _KEY = re.compile(rb"^key=([^ \n]+) ", re.MULTILINE)
 _NUMBER = re.compile(r"items:([0-9]+):number")
@@ -54,6 +58,13 @@ class _Size(NamedTuple):
 
     entries: int
     value_bytes: int
+
+
+class Packed(NamedTuple):
+    """A dump, compressed, and how many keys it lists."""
+
+    lines: bytes
+    keys: int
 
 
 class Position(Value, frozen=True, kw_only=True):
@@ -126,19 +137,24 @@ def keys(connection: Connection, position: Position, pace: Pace) -> set[bytes]:
     return parts(connection, taken(connection, position.slab), position, 1, pace)[0]
 
 
-def taken(connection: Connection, slab: int) -> bytes:
-    """Take in the dump of a class, compressed."""
+def taken(connection: Connection, slab: int) -> tuple[Packed, ...]:
+    """Take in the dump of a class, or two where a few of its entries are missing in the first."""
+    before = _entries(connection, slab)
     _await_crawler(connection)
-    return _packed_dump(connection, slab)
+    first = _packed_dump(connection, slab)
+    if not 0 < before - first.keys <= _MOST_IN_USE or _entries(connection, slab) <= first.keys:
+        return (first,)
+    _await_crawler(connection)
+    return first, _packed_dump(connection, slab)
 
 
 def parts(
-    connection: Connection, packed: bytes, position: Position, count: int, pace: Pace
+    connection: Connection, dumps: Iterable[Packed], position: Position, count: int, pace: Pace
 ) -> list[set[bytes]]:
     """List the keys of so many parts of a class, from the position on, as ``keys`` does."""
     found: list[set[bytes]] = [set() for _ in range(count)]
     until = time.thread_time() + MAX_PARSING_SECONDS
-    for some_keys in _runs_of_keys(packed):
+    for some_keys in (run for packed in dumps for run in _runs_of_keys(packed.lines)):
         for key in some_keys:
             part = crc32(key) % position.parts - position.part
             if 0 <= part < count:
@@ -170,6 +186,11 @@ def _classes(connection: Connection) -> dict[int, _Size]:
     return sizes
 
 
+def _entries(connection: Connection, slab: int) -> int:
+    size = _classes(connection).get(slab)
+    return 0 if size is None else size.entries
+
+
 def _await_crawler(connection: Connection) -> None:
     for pause_seconds in _BUSY_PAUSES_SECONDS:
         if stats(connection).get("lru_crawler_running", "0") == "0":
@@ -178,22 +199,24 @@ def _await_crawler(connection: Connection) -> None:
     raise _busy(connection)
 
 
-def _packed_dump(connection: Connection, slab: int) -> bytes:
+def _packed_dump(connection: Connection, slab: int) -> Packed:
     packer = zlib.compressobj(level=1)
     connection.send(b"lru_crawler metadump %d\r\n" % slab)
     with connection.patience(_DUMP_TIMEOUT_SECONDS, _WHOLE_DUMP_SECONDS):
         first = connection.block()
         _refuse_errors(connection, first)
         packed, received_bytes = [packer.compress(first)], len(first)
+        lines = first.count(b"\n")
         for block in _rest(connection, first):
             received_bytes += len(block)
+            lines += block.count(b"\n")
             if received_bytes <= _KEPT_DUMP_BYTES:
                 packed.append(packer.compress(block))
             elif received_bytes > _MAX_DUMP_BYTES:
                 raise connection.garbled()
     if received_bytes > _KEPT_DUMP_BYTES:
         raise _too_many(connection)
-    return b"".join([*packed, packer.flush()])
+    return Packed(b"".join([*packed, packer.flush()]), lines - 1)  # the last is END
 
 
 def _refuse_errors(connection: Connection, first: bytes) -> None:
