@@ -45,10 +45,10 @@ def open_ledger(path: Path | None, addresses: Sequence[str], options: Options) -
 
 
 def close_ledger(path: Path | None, ledger: Ledger, *, is_finished: bool) -> str | None:
-    """Remove the file of a run that is finished; else say how to go on."""
+    """Remove the file of a run that is finished, or did nothing; else say how to go on."""
     if path is None:
         return None
-    if not is_finished:
+    if not is_finished and ledger.state.summed:
         ledger.flush()
         return f"not every key was compared yet: the same command with --resume {path} goes on"
     with suppress(OSError):

@@ -29,9 +29,12 @@ def plan_of(observed: Observed, options: Options) -> Iterator[str]:
         stores = maps[cohort.cache, cohort.application]
         units = units_of(cohort, stores)
         auditing = auditors(cohort, units, stores) if options.all else ()
-        if len(auditing) >= SEVERAL:
+        is_allowed = options.allow_touch or not touches(cohort)
+        if len(auditing) >= SEVERAL and is_allowed:
             yield from _audit(cohort, auditing, options)
         else:
+            if options.all and not is_allowed:
+                yield "every key would be moved in the eviction order: only with --allow-touch"
             yield from _cohort(cohort, units, surveyors(cohort, units, stores), options)
 
 
@@ -56,8 +59,6 @@ def _audit(cohort: Cohort, auditing: Sequence[Unit], options: Options) -> Iterat
         known = entries[unit.view]
         about = "" if known is None else f", which has about {known} of all namespaces"
         yield f"  sum up every key that matches {options.match!r} through {unit.view.worker}{about}"
-    if touches(cohort) and not options.allow_touch:
-        yield "  no: that would move the eviction order, and --allow-touch was not given"
     yield "  list and read those that differ"
 
 

@@ -75,7 +75,7 @@ class Walk:
 
 
 class Pauses:
-    """Pauses between the pages of one store: longer where its nodes become slower to answer.
+    """Pauses between the pages of one store: as long as a page took, and longer where it is slow.
 
     Slower is what goes by before and after the work, which a node tells: its queue, and the way.
     """
@@ -93,10 +93,12 @@ class Pauses:
             self.seconds = max(self.seconds / 2, FIRST_PAUSE_SECONDS)
 
     async def after(self, outcome: Outcome | None) -> None:
-        """Pause after a page."""
+        """Pause after a page: half of the time at least, its worker is there for others."""
+        took_seconds = 0.0
         if isinstance(outcome, Answered):
+            took_seconds = outcome.clock.rtt_seconds
             self.learn(2 * outcome.clock.uncertainty_seconds)
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(max(self.seconds, took_seconds))
 
 
 def demand(outcome: Outcome | None, wanted: type[_Wanted]) -> _Wanted | str:
