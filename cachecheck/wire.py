@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from cachecheck.errors import MalformedMessage, MessageTooLarge, ProtocolMismatch
 from cachecheck.model import (
+    Built,
     CacheDescription,
     Count,
     Key,
@@ -36,6 +37,7 @@ MAX_DESCRIPTION_BYTES = 1 << 20
 MAX_KEYS = 1000
 MAX_AUDIENCE = 4000
 MAX_SAMPLE = 100_000
+MAX_BUILDERS = 50
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Seed: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
@@ -155,7 +157,7 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
     """The answer to ``Describe``.
 
     ``workers_expected`` is configured or counted among siblings (``expected_by`` says how), or
-    None where it is not known.
+    None where it is not known. ``builders`` are what the site's own key builders gave.
     """
 
     node: Text | None
@@ -165,6 +167,7 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
     workers_expected: Count | None
     expected_by: ExpectedBy
     caches: Annotated[tuple[CacheDescription, ...], Meta(max_length=200)]
+    builders: Annotated[tuple[Built, ...], Meta(max_length=MAX_BUILDERS)] = ()
 
 
 class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, assert_never
 
-from cachecheck.agent import collect, describe, read, survey
+from cachecheck.agent import builders, collect, describe, read, survey
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for
 from cachecheck.agent.demands import Unmet, demand_collect, demand_survey
@@ -131,6 +131,7 @@ def _described(request: Describe, conf: Conf, worker: Worker, received_at: float
         workers_expected=expected,
         expected_by=expected_by,
         caches=caches,
+        builders=builders.call(conf, request.run),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core import checks
 
-from cachecheck.agent import conf
+from cachecheck.agent import builders, conf
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for
 from cachecheck.agent.withholding import PROBE_KEY
@@ -36,7 +36,12 @@ def register() -> None:
 def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
     """Check ``settings.CACHECHECK``, reading no cache."""
     in_force = conf.load()
-    return [*_unknown(), *_unusable(in_force), *_secret(in_force)]
+    return [
+        *_unknown(),
+        *_unusable(in_force),
+        *_secret(in_force),
+        *_unloadable(in_force),
+    ]
 
 
 def check_deployment(**_kwargs: Any) -> list[checks.CheckMessage]:
@@ -76,6 +81,21 @@ def _unusable(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
             hint="The probe endpoint stays shut (404) until this is right.",
             id=f"cachecheck.{id_}",
         )
+
+
+def _unloadable(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
+    """Import the key builders, which is otherwise done by the first probe."""
+    for builder in in_force.builders:
+        try:
+            builders.load(builder)
+        except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+            yield checks.Error(
+                f"CACHECHECK['KEY_BUILDERS'] {builder.name!r}: {builder.path} cannot be loaded: "
+                f"{type(exc).__name__}.",
+                hint="Name a function by its dotted path. The keys that it builds are not "
+                "compared until this is right.",
+                id="cachecheck.E003",
+            )
 
 
 def _secret(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:

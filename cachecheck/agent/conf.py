@@ -16,7 +16,7 @@ from django.conf import settings
 from cachecheck.errors import UsageError
 from cachecheck.model import Scope
 from cachecheck.signing import Keyring, secret_from_text
-from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_KEYS
+from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_BUILDERS, MAX_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +30,7 @@ SESSION_KEYS = ("django.contrib.sessions.*",)
 
 _SIGNS = 32  # a bound on the work for one key; prefixes have fewer
 _SIGN = compile_pattern(r"[\W_]")
+_DOTTED = compile_pattern(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 MOST = {
     "BUDGET_MS": 10_000,
@@ -49,6 +50,7 @@ KNOWN = frozenset(
         "COUNT_HITS",
         "ENABLED",
         "EXPECTED_WORKERS",
+        "KEY_BUILDERS",
         "MAX_AGE",
         "MAX_ANSWER",
         "MAX_BODY",
@@ -73,6 +75,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     is_unsafe: bool = False
 
 
+class Builder(msgspec.Struct, frozen=True, kw_only=True):
+    """A key builder of the site: a callable by its dotted path, and what it is called with."""
+
+    name: str
+    path: str
+    arguments: tuple[Any, ...] = ()
+
+
 class Conf(msgspec.Struct, frozen=True, kw_only=True):
     """The settings in force. ``keyring`` None: no usable secret, so the endpoint is shut."""
 
@@ -83,6 +93,7 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     caches: tuple[str, ...]
     scopes: dict[str, Scope]
     withheld: Pattern[str]
+    builders: tuple[Builder, ...]
     release: str | None
     expected_workers: int | None
     counts_hits: bool
@@ -132,6 +143,7 @@ class _Reader:
             "caches": self._caches(),
             "scopes": self._scopes(),
             "withheld": self._withheld(),
+            "builders": self._builders(),
             "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
             "expected_workers": self._positive("EXPECTED_WORKERS", None),
             "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
@@ -203,6 +215,20 @@ class _Reader:
         self._problem("SCOPES", f"must map aliases to one of {', '.join(good)}")
         return {}
 
+    def _builders(self) -> tuple[Builder, ...]:
+        named = self._raw.get("KEY_BUILDERS") or {}
+        try:
+            if len(named) <= MAX_BUILDERS:
+                return tuple(_builder(name, told) for name, told in named.items())
+        except (TypeError, ValueError, AttributeError):
+            pass
+        self._problem(
+            "KEY_BUILDERS",
+            f"must map at most {MAX_BUILDERS} names to dotted paths, or to pairs of such a path "
+            "and a list of arguments",
+        )
+        return ()
+
     def _withheld(self) -> Pattern[str]:
         patterns = self._raw.get("WITHHOLD", SESSION_KEYS)
         if not _is_texts(patterns):
@@ -213,6 +239,14 @@ class _Reader:
         except (PatternError, OverflowError, RecursionError):
             self._problem("WITHHOLD", "holds a pattern that cannot be used")
             return compile_pattern("")  # which matches every key
+
+
+def _builder(name: Any, told: Any) -> Builder:
+    """Read one builder; raises ``TypeError`` or ``ValueError`` where it is none."""
+    path, arguments = (told, ()) if isinstance(told, str) else tuple(told)
+    if not (_is_text(name) and _is_text(path) and _DOTTED.fullmatch(path)):
+        raise ValueError
+    return Builder(name=name, path=path, arguments=tuple(arguments))
 
 
 def _ends(stored: str) -> Iterator[str]:

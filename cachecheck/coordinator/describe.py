@@ -177,6 +177,7 @@ def label_workers(node: str, described: Sequence[Described]) -> tuple[ObservedWo
             release=answer.release,
             versions=answer.versions,
             caches=answer.caches,
+            builders=answer.builders,
         )
         for answer in ordered
     )

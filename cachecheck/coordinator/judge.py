@@ -17,6 +17,7 @@ from cachecheck.digest import pseudonym
 from cachecheck.model import Finding, Report, RunRow, Severity, Verdict
 from cachecheck.rules import (
     backend,
+    builders,
     fleet,
     hit_ratio,
     namespace,
@@ -88,6 +89,7 @@ def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) ->
         *fleet.check(seen),
         *backend.check(seen, observed.stores),
         *namespace.check(seen),
+        *builders.check(seen, show),
         *value.check(seen, outcomes, compared, show),
         *ttl.check(seen),
         *hit_ratio.check(seen),

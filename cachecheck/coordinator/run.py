@@ -17,6 +17,7 @@ from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.fleet import Target
 from cachecheck.coordinator.probing import Prober, Rate
 from cachecheck.coordinator.restarts import look_for_restarts
+from cachecheck.coordinator.second_look import look_again
 from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.witness import find_stores
@@ -81,12 +82,13 @@ async def observe(  # noqa: PLR0913  each is another side of the run
         progress.stage("Asking nodes who is there", len(targets))
         stores = _stores(options, deadline, heavy)
         heard = await describe_targets(targets, client, stores, request, progress)
-        looking = _Looking(_prober(heard, ledger, options, deadline), ledger, options, progress)
+        prober = _prober(heard, ledger, options, deadline)
+        looking = _Looking(prober, request, ledger, options, progress)
         observed = await looking.look(
             Fleet(nodes=tuple(one.node for one in heard), now=time.time()), reads
         )
         if client is not None and reads == "entries":
-            observed = await _with_restarts(observed, client, webs, request, looking.prober)
+            observed = await _with_restarts(observed, client, webs, request, prober)
     return msgspec.structs.replace(
         observed, ended_at=time.time(), is_out_of_time=not deadline.remaining_seconds
     )
@@ -96,9 +98,15 @@ class _Looking:
     """Looks at a fleet that was heard: who shares what, and whether entries agree."""
 
     def __init__(
-        self, prober: Prober, ledger: Ledger, options: Options, progress: Progress
+        self,
+        prober: Prober,
+        request: Describe,
+        ledger: Ledger,
+        options: Options,
+        progress: Progress,
     ) -> None:
-        self.prober = prober
+        self._prober = prober
+        self._request = request
         self._ledger = ledger
         self._options = options
         self._progress = progress
@@ -109,14 +117,17 @@ class _Looking:
         aliases = _aliases(fleet, options.caches)
         views = seen_views(fleet, aliases)
         stores = await _map_stores(
-            self.prober, views, options, self._progress, with_witnesses=reads != "nothing"
+            self._prober, views, options, self._progress, with_witnesses=reads != "nothing"
         )
         entries: tuple[Entries, ...] = ()
         if reads == "entries":
             horizon = state.started_at + options.deadline
             work = Work(stores=stores, horizon=horizon, options=options)
             entries = await compare_entries(
-                self.prober, cohorts(views), work, self._ledger, self._progress
+                self._prober, cohorts(views), work, self._ledger, self._progress
+            )
+            fleet = await look_again(
+                self._prober, fleet, self._request, settle_seconds=options.settle
             )
         return Observed(
             run=state.run,

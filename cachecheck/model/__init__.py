@@ -7,6 +7,7 @@ since the epoch in the clock that the field names; sizes are bytes; durations ar
 from __future__ import annotations
 
 from cachecheck.model.nodes import (
+    Built,
     CacheDescription,
     Capabilities,
     Counters,
@@ -60,6 +61,7 @@ __all__ = [
     "LATEST",
     "MAX_KEY_CHARS",
     "AgreementRow",
+    "Built",
     "CacheDescription",
     "CacheRow",
     "Capabilities",

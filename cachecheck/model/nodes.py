@@ -31,13 +31,32 @@ class Worker(Value, frozen=True, kw_only=True):
 
 
 class Versions(Value, frozen=True, kw_only=True):
-    """What decides whether one worker can read what another wrote."""
+    """What decides whether one worker can read what another wrote.
+
+    ``pickle_protocol`` is the highest that it reads; ``libraries`` are those, of all that codecs
+    are known to take, that it could import.
+    """
 
     python: Text
     django: Text
     agent: Text
     pickle_protocol: Count
     clients: Pairs = ()
+    libraries: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
+
+
+class Built(Value, frozen=True, kw_only=True):
+    """What one of the site's own key builders gave when this worker called it twice.
+
+    ``made``: ``key`` is what it gave, or a digest under the run where that must not leave the node
+    or is long. ``unsteady``: its two results differed, the first is ``key``. ``failed`` and
+    ``uncalled``: there is no key, for ``detail``.
+    """
+
+    name: Text
+    outcome: Literal["made", "unsteady", "failed", "uncalled"]
+    key: Text | None = None
+    detail: Text | None = None
 
 
 class Namespace(Value, frozen=True, kw_only=True):
@@ -105,6 +124,9 @@ class CacheDescription(Value, frozen=True, kw_only=True):
 
     ``settings`` is the fingerprint, each part alone and without secrets; the names that
     ``codec`` lists decide how bytes are written. ``routing`` maps probe keys to servers.
+    ``pickle_protocol`` is that of the pickles that it writes, None where it writes none or that is
+    not known; ``needs`` are libraries without which its entries cannot be read. ``failing`` says
+    why the store does not answer, and ``hides_errors`` that the site then sees misses.
     """
 
     alias: Text
@@ -119,5 +141,9 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     settings: Pairs = ()
     codec: Pairs = ()
     routing: Pairs = ()
+    pickle_protocol: Count | None = None
+    needs: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
+    failing: Text | None = None
+    hides_errors: bool = False
     is_counting: bool = False
     counters: Counters | None = None

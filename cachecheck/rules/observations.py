@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cachecheck.model import (
+    Built,
     CacheDescription,
     Finding,
     Key,
@@ -23,8 +24,18 @@ class Clock(Value, frozen=True, kw_only=True):
     rtt_seconds: float
 
 
+class Again(Value, frozen=True, kw_only=True):
+    """What a worker said when it was asked again, after the settle time."""
+
+    caches: tuple[CacheDescription, ...]
+    builders: tuple[Built, ...]
+
+
 class ObservedWorker(Value, frozen=True, kw_only=True):
-    """A worker that described itself. ``label`` names it in the report: node and pid."""
+    """A worker that described itself. ``label`` names it in the report: node and pid.
+
+    ``again`` is there where something had to be confirmed, and the worker was heard.
+    """
 
     label: str
     node: str
@@ -33,6 +44,8 @@ class ObservedWorker(Value, frozen=True, kw_only=True):
     release: str | None
     versions: Versions
     caches: tuple[CacheDescription, ...]
+    builders: tuple[Built, ...] = ()
+    again: Again | None = None
 
 
 class ObservedNode(Value, frozen=True, kw_only=True):

@@ -159,3 +159,17 @@ def test_checks_run_by_the_site_s_own_command(
     with override_settings(CACHECHECK={"SECRET": SECRET, "NODES": 1}):
         messages = django_checks.run_checks(tags=["cachecheck"])
     assert ids(messages) == ["E001"]
+
+
+# --- key builders --------------------------------------------------------------------------
+
+
+def test_builder_that_cannot_be_imported_is_an_error_that_names_it() -> None:
+    good = {"name": f"{__name__}.test_good_settings_are_silent"}
+    assert found(KEY_BUILDERS=good) == []
+    bad = {"here": f"{__name__}.nowhere", "module": "nowhere.at_all", "text": f"{__name__}.SECRET"}
+    messages = found(KEY_BUILDERS=bad)
+    assert ids(messages) == ["E003"] * 3
+    told = [message.msg for message in messages]
+    assert "'module': nowhere.at_all cannot be loaded: ModuleNotFoundError" in told[1]
+    assert "TypeError" in told[2]

@@ -186,6 +186,8 @@ def test_other_defaults_of_settings_are_those_of_the_code(default_conf: conf.Con
     assert told["ENABLED"].endswith(f"else `{default_conf.is_enabled}`")
     assert told["COUNT_HITS"] == f"`{default_conf.counts_hits}`"
     assert told["SCOPES"] == f"`{default_conf.scopes}`"
+    assert told["KEY_BUILDERS"] == "`{}`"
+    assert default_conf.builders == ()
     assert told["WITHHOLD"] == f"`{json.dumps(list(conf.SESSION_KEYS))}`"
     for name in ("node", "release", "expected_workers"):
         assert "`None`" in told[name.upper()]
@@ -225,7 +227,7 @@ def test_every_finding_is_documented() -> None:
 
 
 def test_codes_mentioned_anywhere_are_codes_of_findings_or_checks() -> None:
-    checks = {"E001", "E002", "W001", "W002", "W003", "W004", "W005", "W006", "I001"}
+    checks = {"E001", "E002", "E003", "W001", "W002", "W003", "W004", "W005", "W006", "I001"}
     for page in PAGES:
         mentioned = set(re.findall(r"\b[FBNVTHCEWI]\d{3}\b", page.read_text("utf-8")))
         assert mentioned <= {*CATALOGUE, *checks}, named(page)

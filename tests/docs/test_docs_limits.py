@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cachecheck import sums, wire
-from cachecheck.agent import answers, budget, collect, holding, nonces
+from cachecheck.agent import answers, budget, builders, collect, holding, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
 from cachecheck.coordinator import (
@@ -62,6 +62,9 @@ IN_CODE = {
     "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
     "parsing one dump of memcached, processor time": dump.MAX_PARSING_SECONDS,
     "asking the stores of all caches who they are": agent_describe.MAX_SECONDS,
+    "key builders": wire.MAX_BUILDERS,
+    "calling key builders, after which no other is begun": builders.MAX_SECONDS,
+    "characters of a built key that is sent as it is": builders.MAX_SHOWN_CHARS,
     "probes at once at one node": client.PER_NODE,
     "a description of one worker": wire.MAX_DESCRIPTION_BYTES,
     "share of the time that is left for one look at all nodes": probing.SHARE_OF_REMAINING * 100,

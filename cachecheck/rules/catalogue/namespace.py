@@ -32,11 +32,15 @@ KINDS = (
         code="N003",
         name="key-function-drift",
         severity="error",
-        meaning="Workers build stored keys by different rules although prefix and version agree.",
+        meaning="Workers build keys by different rules although prefix and version agree.",
         detection="make_key() gave different stored keys for one probe key, with equal prefix and "
-        "version.",
-        not_confused_with="Different prefixes (N001) or versions (N002).",
-        remedy="Set the same KEY_FUNCTION for this alias in CACHES everywhere. It must not use "
-        "hash(), which differs from process to process: use hashlib instead.",
+        "version. Or a function of CACHECHECK['KEY_BUILDERS'] gave different keys in different "
+        "workers, and the same ones again later; or two keys when it was called twice in one "
+        "worker.",
+        not_confused_with="Different prefixes (N001) or versions (N002); keys that change with "
+        "time, which leave a run undecided.",
+        remedy="Set the same KEY_FUNCTION for this alias in CACHES everywhere. Neither it nor a "
+        "key builder may use hash(), which differs from process to process (use hashlib), nor "
+        "chance, the clock or settings of the host.",
     ),
 )
