@@ -20,6 +20,7 @@ from cachecheck.model import (
     Key,
     Moment,
     Reading,
+    Step,
     Text,
     Value,
     Versions,
@@ -38,12 +39,15 @@ MAX_KEYS = 1000
 MAX_AUDIENCE = 4000
 MAX_SAMPLE = 100_000
 MAX_BUILDERS = 50
+MAX_TREES = 20
+MAX_PATH_STEPS = 200
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 Seed: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Cursor: TypeAlias = Annotated[str, Meta(max_length=2000)]
 Glob: TypeAlias = Annotated[str, Meta(max_length=500)]
 Page: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
+Path: TypeAlias = Annotated[tuple[Step, ...], Meta(max_length=MAX_PATH_STEPS)]
 MostKeys: TypeAlias = Annotated[int, Meta(ge=1, le=10**7)]
 ProbeKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[!-~]+$")]
 
@@ -132,12 +136,17 @@ class Collect(Request, tag="collect", frozen=True, kw_only=True):
 
 
 class Read(Request, tag="read", frozen=True, kw_only=True):
-    """Read these keys; ``with_structure`` asks for structural digests as well."""
+    """Read these keys; ``with_structure`` asks for structural digests as well.
+
+    ``tree_under`` asks for the tree of digests below that path, the empty one being the value
+    itself; it is asked for at most ``MAX_TREES`` keys, and brings the structure, too.
+    """
 
     cache: Name
     seed: Seed
     keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=MAX_KEYS)]
     with_structure: bool = False
+    tree_under: Path | None = None
 
 
 AnyRequest: TypeAlias = Describe | Survey | Gather | Collect | Read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from fnmatch import translate
 from itertools import islice
-from re import Pattern
+from re import IGNORECASE, Pattern
 from re import compile as compile_pattern
 from re import error as PatternError  # noqa: N812  its name from Python 3.13 on
 from typing import TYPE_CHECKING, Any, get_args
@@ -14,6 +14,7 @@ import msgspec
 from django.conf import settings
 
 from cachecheck.errors import UsageError
+from cachecheck.inert.sensitive import SENSITIVE_NAMES
 from cachecheck.model import Scope
 from cachecheck.signing import Keyring, secret_from_text
 from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_BUILDERS, MAX_KEYS
@@ -60,6 +61,7 @@ KNOWN = frozenset(
         "SCOPES",
         "SECRET",
         "WITHHOLD",
+        "WITHHOLD_NAMES",
     }
 )
 
@@ -94,6 +96,7 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     scopes: dict[str, Scope]
     withheld: Pattern[str]
     builders: tuple[Builder, ...]
+    withheld_names: Pattern[str]
     release: str | None
     expected_workers: int | None
     counts_hits: bool
@@ -117,6 +120,10 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
         """
         names = (key.name,) if key.naming == "logical" else _ends(key.name)
         return any(self.withheld.match(name) for name in names)
+
+    def withholds_name(self, name: str) -> bool:
+        """Whether the name of a place in a value must not leave this node."""
+        return self.withheld_names.match(name) is not None
 
 
 def load() -> Conf:
@@ -142,8 +149,9 @@ class _Reader:
             "application": self._get("APPLICATION", _root_package(), _is_text, "a name"),
             "caches": self._caches(),
             "scopes": self._scopes(),
-            "withheld": self._withheld(),
             "builders": self._builders(),
+            "withheld": self._patterns("WITHHOLD", SESSION_KEYS),
+            "withheld_names": self._patterns("WITHHOLD_NAMES", SENSITIVE_NAMES, IGNORECASE),
             "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
             "expected_workers": self._positive("EXPECTED_WORKERS", None),
             "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
@@ -229,16 +237,16 @@ class _Reader:
         )
         return ()
 
-    def _withheld(self) -> Pattern[str]:
-        patterns = self._raw.get("WITHHOLD", SESSION_KEYS)
+    def _patterns(self, name: str, default: tuple[str, ...], flags: int = 0) -> Pattern[str]:
+        patterns = self._raw.get(name, default)
         if not _is_texts(patterns):
-            self._problem("WITHHOLD", "must be a list of key patterns such as 'user:*'")
+            self._problem(name, "must be a list of patterns such as 'user:*'")
             patterns = ("*",)
         try:
-            return compile_pattern("|".join(map(translate, patterns)) or r"(?!)")
+            return compile_pattern("|".join(map(translate, patterns)) or r"(?!)", flags)
         except (PatternError, OverflowError, RecursionError):
-            self._problem("WITHHOLD", "holds a pattern that cannot be used")
-            return compile_pattern("")  # which matches every key
+            self._problem(name, "holds a pattern that cannot be used")
+            return compile_pattern("")  # which matches everything
 
 
 def _builder(name: Any, told: Any) -> Builder:

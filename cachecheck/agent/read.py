@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ImproperlyConfigured
 
 from cachecheck.agent.withholding import Withholding
+from cachecheck.inert import TreeWanted
 from cachecheck.model import Failed
-from cachecheck.stores.readings import Reader, guarded
+from cachecheck.stores.readings import Reader, Telling, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,11 +33,18 @@ def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Readi
     withholding = Withholding(backend, conf)
     addresses = [_address(backend, key, withholding) for key in request.keys]
     wanted = [address for address in addresses if isinstance(address, str)]
-    payload = backend.payload if request.with_structure else None
-    reader = Reader(bytes.fromhex(request.seed), payload, pace)
+    reader = Reader(bytes.fromhex(request.seed), _telling(backend, request, conf), pace)
     with closing(backend.store()) as store:
         found = guarded(store.read(wanted, pace), len(wanted)) if wanted else iter(())
         return tuple(reader.until_spent(_in_order(addresses, found)))
+
+
+def _telling(backend: Backend, request: Read, conf: Conf) -> Telling | None:
+    if not request.with_structure and request.tree_under is None:
+        return None
+    under = request.tree_under
+    tree = None if under is None else TreeWanted(under=under, is_withheld=conf.withholds_name)
+    return Telling(payload=backend.payload, tree=tree)
 
 
 def _in_order(

@@ -13,6 +13,6 @@ never turns a container of the pickle into a Python container that hashes its me
 from __future__ import annotations
 
 from cachecheck.inert.limits import Limits
-from cachecheck.inert.structure import Structure, structural_digest
+from cachecheck.inert.structure import Structure, TreeWanted, structural_digest
 
-__all__ = ["Limits", "Structure", "structural_digest"]
+__all__ = ["Limits", "Structure", "TreeWanted", "structural_digest"]

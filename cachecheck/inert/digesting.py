@@ -13,8 +13,20 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from cachecheck.inert.combining import preimage
 from cachecheck.inert.cycles import settle_cycle
 from cachecheck.inert.django_states import VERSION_KEY
+from cachecheck.inert.kinds import model_label
 from cachecheck.inert.limits import BYTES_PER_OPERATION
-from cachecheck.inert.nodes import OPEN, STATE, UNSEEN, Blob, Global, Node, Value, name_of
+from cachecheck.inert.nodes import (
+    CALL,
+    OPEN,
+    STATE,
+    UNSEEN,
+    Blob,
+    Global,
+    Node,
+    Value,
+    name_of,
+    token_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +47,12 @@ Visit: TypeAlias = "tuple[Node, Iterator[Node]]"
 
 
 class Digester:
-    """Digests one value under one seed; finds its ``globals`` and ``django_version`` on the way."""
+    """Digests one value under one seed.
 
-    __slots__ = ("_base", "_component", "_entered", "_meter", "django_version", "globals")
+    On the way it finds the ``globals``, labels of Django ``models`` and the ``django_version``.
+    """
+
+    __slots__ = ("_base", "_component", "_entered", "_meter", "django_version", "globals", "models")
 
     def __init__(self, seed: bytes, meter: Meter) -> None:
         # A seed may have any length, the key of BLAKE2b has at most 64 bytes.
@@ -47,6 +62,7 @@ class Digester:
         self._entered = 0
         self._component: list[Node] = []
         self.globals: list[str] = []
+        self.models: set[str] = set()
         self.django_version: str | None = None
 
     def digest(self, root: Value) -> bytes:
@@ -55,7 +71,13 @@ class Digester:
             self._walk(root)
         elif not isinstance(root, bytes):
             self._settle_leaf(root)
-        return self._hash(b"." + (root if isinstance(root, bytes) else root.token))
+        return self.hashed(b"." + token_of(root))
+
+    def hashed(self, content: bytes) -> bytes:
+        """Give the keyed digest of bytes."""
+        state = self._base.copy()
+        state.update(content)
+        return state.digest()
 
     def _walk(self, root: Node) -> None:
         first = self._enter(root)
@@ -86,6 +108,8 @@ class Digester:
         self._meter.work(NODE_OPERATIONS + len(node.items) // ITEMS_PER_OPERATION)
         if node.tag == STATE:
             self._note_version(node)
+        elif node.tag == CALL and (label := model_label(node)):
+            self.models.add(label)
         node.height = 1
         nested = self._nested(node)
         if not nested:
@@ -128,7 +152,7 @@ class Digester:
             component.append(self._component.pop())
         height = max(node.height for node in component)
         self._meter.check_depth(height)
-        settle_cycle(component, self._hash, self._meter)
+        settle_cycle(component, self.hashed, self._meter)
         for node in component:
             node.height = height
 
@@ -136,18 +160,13 @@ class Digester:
         self._meter.check_depth(node.height)
         content = preimage(node)
         # Few enough bytes stand for themselves: like all tokens, they tell where they end.
-        node.token = content if len(content) <= INLINE_BYTES else b"#" + self._hash(content)
+        node.token = content if len(content) <= INLINE_BYTES else b"#" + self.hashed(content)
 
     def _settle_leaf(self, leaf: Blob | Global) -> None:
         if isinstance(leaf, Global):
             self.globals.append(leaf.dotted)
         elif leaf.token == UNSEEN:
             leaf.token = b"#" + self._hash_blob(leaf)
-
-    def _hash(self, content: bytes) -> bytes:
-        state = self._base.copy()
-        state.update(content)
-        return state.digest()
 
     def _hash_blob(self, blob: Blob) -> bytes:
         state = self._base.copy()

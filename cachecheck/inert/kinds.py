@@ -66,15 +66,21 @@ def kind_of(value: Value) -> str:
 
 
 def _made_by(node: Node) -> str:
-    maker, arguments, *_ = node.items
+    maker = node.items[0]
     if type(maker) is not Global:
         return "object"
-    if maker.dotted == MODEL_UNPICKLE:
-        return _model_label(arguments) or maker.dotted
-    return maker.dotted
+    return model_label(node) or maker.dotted
 
 
-def _model_label(arguments: Value) -> str | None:
+def model_label(node: Node) -> str | None:
+    """Give ``app.Model`` where a node is a Django model, whose class its pickle does not name."""
+    maker, arguments, *_ = node.items
+    if type(maker) is not Global or maker.dotted != MODEL_UNPICKLE:
+        return None
+    return _label(arguments)
+
+
+def _label(arguments: Value) -> str | None:
     """Read ``((app_label, object_name),)`` as django.db.models.base.Model.__reduce__ writes it."""
     match members(arguments):
         case [pair]:
@@ -82,3 +88,8 @@ def _model_label(arguments: Value) -> str | None:
                 case [str(app), str(model)]:
                     return f"{app}.{model}"
     return None
+
+
+def printable(text: str) -> str:
+    """Escape a name that holds control characters or lone surrogates: people and JSON see it."""
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -106,6 +106,11 @@ class Node:
 Value: TypeAlias = bytes | Blob | Global | Node
 
 
+def token_of(value: Value) -> bytes:
+    """Give the token of what was digested: equal for equal values."""
+    return value if isinstance(value, bytes) else value.token
+
+
 def scalar(kind: bytes, raw: bytes) -> bytes | Blob:
     """Give text, bytes or a long integer as a token, or as a blob when it is long."""
     if len(raw) > INLINE_BYTES:

@@ -1,17 +1,24 @@
-"""From the bytes of a pickle to what it holds, in a few words and one digest."""
+"""From the bytes of a value to what it holds, in a few words, one digest, and a tree of them."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cachecheck.errors import InertTooLarge
 from cachecheck.inert.digesting import Digester
-from cachecheck.inert.kinds import kind_of
+from cachecheck.inert.kinds import kind_of, printable
 from cachecheck.inert.limits import Limits, Meter
+from cachecheck.inert.outline import Outliner
 from cachecheck.inert.reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cachecheck.inert.naming import IsWithheld
+    from cachecheck.inert.nodes import Value
+    from cachecheck.inert.outline import Place
 
 MAX_GLOBALS: Final = 100
 
@@ -22,16 +29,27 @@ class Structure:
 
     ``digest``: 32 hexadecimal digits, equal for equal values under one seed. ``kind``: a word for
     people. ``globals``: dotted names of the classes and functions it refers to, sorted, at most
-    100. ``django_version``: the one a model or queryset was pickled under, which the digest
-    leaves out. ``protocol``: the one the pickle declares; protocols 0 and 1 declare none, and
-    read 0.
+    100; ``models``: likewise, the labels of its Django models. ``django_version``: the one a model
+    or queryset was pickled under, which the digest leaves out. ``protocol``: the one the pickle
+    declares; protocols 0 and 1 declare none, and read 0. ``tree``: where it was asked for and is
+    not too large to say.
     """
 
     digest: str
     kind: str
     globals: tuple[str, ...]
+    models: tuple[str, ...]
     django_version: str | None
     protocol: int
+    tree: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeWanted:
+    """Which tree is wanted: below which path, and which names must not be shown in it."""
+
+    under: Sequence[str] = ()
+    is_withheld: IsWithheld
 
 
 def structural_digest(
@@ -40,6 +58,7 @@ def structural_digest(
     seed: bytes,
     limits: Limits = Limits(),  # noqa: B008 - frozen, so one default serves every call
     pace: Callable[[], bool] | None = None,
+    tree: TreeWanted | None = None,
 ) -> Structure:
     """Read a pickle as data, running nothing of it, and digest its structure.
 
@@ -63,13 +82,20 @@ def structural_digest(
     version = digester.django_version
     return Structure(
         digest=digest.hex(),
-        kind=_printable(kind_of(root)),
-        globals=tuple(map(_printable, sorted(set(digester.globals))[:MAX_GLOBALS])),
-        django_version=None if version is None else _printable(version),
+        kind=printable(kind_of(root)),
+        globals=_names(digester.globals),
+        models=_names(digester.models),
+        django_version=None if version is None else printable(version),
         protocol=protocol,
+        tree=() if tree is None else _outlined(root, tree, digester, meter),
     )
 
 
-def _printable(text: str) -> str:
-    """Escape a name that holds control characters or lone surrogates: people and JSON see it."""
-    return text if text.isprintable() else ascii(text)[1:-1]
+def _outlined(root: Value, tree: TreeWanted, digester: Digester, meter: Meter) -> tuple[Place, ...]:
+    with suppress(InertTooLarge):
+        return Outliner(digester.hashed, tree.is_withheld, meter).outline(root, tree.under)
+    return ()
+
+
+def _names(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(printable, sorted(set(found))[:MAX_GLOBALS]))

@@ -18,12 +18,18 @@ from cachecheck.model.nodes import (
 )
 from cachecheck.model.readings import (
     MAX_KEY_CHARS,
+    MAX_NAMES,
+    MAX_STEP_CHARS,
+    MAX_TWIGS,
     Expired,
     Failed,
     Key,
     Missing,
     Present,
     Reading,
+    Step,
+    Tree,
+    Twig,
 )
 from cachecheck.model.report import (
     AgreementRow,
@@ -60,6 +66,9 @@ from cachecheck.model.values import (
 __all__ = [
     "LATEST",
     "MAX_KEY_CHARS",
+    "MAX_NAMES",
+    "MAX_STEP_CHARS",
+    "MAX_TWIGS",
     "AgreementRow",
     "Built",
     "CacheDescription",
@@ -91,9 +100,12 @@ __all__ = [
     "RunRow",
     "Scope",
     "Severity",
+    "Step",
     "StoreIdentity",
     "StoreRow",
     "Text",
+    "Tree",
+    "Twig",
     "Value",
     "Verdict",
     "Versions",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from msgspec.structs import replace
 
 from cachecheck.digest import entry_digest
 from cachecheck.errors import InertError, StoreError
 from cachecheck.inert import structural_digest
-from cachecheck.model import LATEST, Expired, Failed, Missing, Present
+from cachecheck.model import LATEST, MAX_NAMES, Expired, Failed, Missing, Present, Twig
 from cachecheck.stores.base import Stored
 from cachecheck.stores.failures import as_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from cachecheck.inert import Structure, TreeWanted
     from cachecheck.model import Reading
     from cachecheck.stores.base import Pace, RawReading
 
@@ -22,12 +27,33 @@ if TYPE_CHECKING:
     """Gives the pickle in what is stored; raises ``InertUnreadable`` where there is none."""
 
 
-class Reader:
-    """Turns what is stored into readings; with ``payload``, structures are told as well."""
+MAX_VERSION = 40
 
-    def __init__(self, seed: bytes, payload: Payload | None, pace: Pace) -> None:
+_ALWAYS_THERE = sys.stdlib_module_names
+
+
+def _nothing(_structure: Structure) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Telling:
+    """How structures are told: from which bytes, and with which tree.
+
+    ``missing`` names what the application here lacks to load the value, importing nothing.
+    """
+
+    payload: Payload
+    missing: Callable[[Structure], tuple[str, ...]] = _nothing
+    tree: TreeWanted | None = None
+
+
+class Reader:
+    """Turns what is stored into readings; with ``telling``, structures are told as well."""
+
+    def __init__(self, seed: bytes, telling: Telling | None, pace: Pace) -> None:
         self._seed = seed
-        self._payload = payload
+        self._telling = telling
         self._pace = pace
 
     def until_spent(self, found: Iterable[RawReading]) -> Iterator[Reading]:
@@ -55,25 +81,36 @@ class Reader:
                 assert_never(raw)
 
     def _present(self, stored: Stored) -> Present:
-        structure, unknown, kind = self._structure(stored)
-        return Present(
+        plain = Present(
             digest=entry_digest(self._seed, stored.value, stored.flags),
             size_bytes=len(stored.value),
             expires_at=None if stored.expires_at is None else min(stored.expires_at, LATEST),
             cas=stored.cas,
-            structure=structure,
-            structure_unknown=unknown,
-            value_kind=kind,
+        )
+        return plain if self._telling is None else self._told(plain, stored, self._telling)
+
+    def _told(self, plain: Present, stored: Stored, telling: Telling) -> Present:
+        try:
+            found = structural_digest(
+                telling.payload(stored), seed=self._seed, pace=self._pace, tree=telling.tree
+            )
+        except InertError as exc:
+            return replace(plain, structure_unknown=exc.reason)
+        return replace(
+            plain,
+            structure=found.digest,
+            value_kind=found.kind,
+            codec="pickle",
+            protocol=found.protocol,
+            written_by=found.django_version and f"Django {found.django_version[:MAX_VERSION]}",
+            globals=tuple(filter(_is_beyond_builtins, found.globals))[:MAX_NAMES],
+            unreadable=telling.missing(found)[:MAX_NAMES],
+            tree=tuple(Twig(**asdict(place)) for place in found.tree),
         )
 
-    def _structure(self, stored: Stored) -> tuple[str | None, str | None, str | None]:
-        if self._payload is None:
-            return None, None, None
-        try:
-            found = structural_digest(self._payload(stored), seed=self._seed, pace=self._pace)
-        except InertError as exc:
-            return None, exc.reason, None
-        return found.digest, None, found.kind
+
+def _is_beyond_builtins(name: str) -> bool:
+    return name.partition(".")[0] not in _ALWAYS_THERE
 
 
 def guarded(found: Iterator[RawReading], count: int) -> Iterator[RawReading]:

@@ -194,7 +194,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 
 def test_none_stands_for_the_default() -> None:
-    names = conf.KNOWN - {"SECRET", "SCOPES", "WITHHOLD"}
+    names = conf.KNOWN - {"SECRET", "SCOPES", "WITHHOLD", "WITHHOLD_NAMES"}
     assert load(**dict.fromkeys(names)) == load()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cachecheck import sums, wire
+from cachecheck import model, sums, wire
 from cachecheck.agent import answers, budget, builders, collect, holding, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
@@ -24,6 +24,7 @@ from cachecheck.coordinator import (
 )
 from cachecheck.coordinator.audit import audit, scheme, summing
 from cachecheck.inert import Limits
+from cachecheck.inert.outline import MOST_PLACES
 from cachecheck.signing import MAX_AGE_SECONDS, fields
 from cachecheck.stores.direct import parsing
 from cachecheck.stores.direct.members import _MAX_REPLICAS
@@ -57,6 +58,9 @@ IN_CODE = {
     "waiting for a store's connection or answer": pool.TIMEOUT_SECONDS,
     "connections to one Redis for one probe": pool._CONNECTIONS,  # noqa: SLF001
     "waiting for the lock of a LocMemCache": locmem.LOCK_SECONDS,
+    "values of one request whose tree of digests is told": wire.MAX_TREES,
+    "places in one tree of digests": model.MAX_TWIGS,
+    "names that a value refers to, told of each kind": model.MAX_NAMES,
     "depth of a pickle": Limits().max_depth,
     "operations of a pickle": Limits().max_operations,
     "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
@@ -123,3 +127,7 @@ def test_limits_told_as_one_are_one() -> None:
     assert f"{dump.PART_KEYS:,} keys of it" in PAGE
     assert f"Up to {bulk.BATCH_BYTES >> 20} MiB of values" in PAGE
     assert f"more than {scheme.MOST_DIFFERENCES:,} keys differ" in PAGE
+
+
+def test_a_tree_of_an_agent_fits_the_wire() -> None:
+    assert MOST_PLACES <= model.MAX_TWIGS

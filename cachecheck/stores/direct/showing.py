@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, TypedDict
 
 from cachecheck import __version__
 from cachecheck.errors import InertUnreadable, StoreError
+from cachecheck.inert import TreeWanted
+from cachecheck.inert.sensitive import is_sensitive
 from cachecheck.model import CacheDescription, Namespace, Value, Versions, Worker
 from cachecheck.stores.direct.asking import raise_unreached
 from cachecheck.stores.direct.cluster import ClusterStore
 from cachecheck.stores.direct.spec import shown_host
 from cachecheck.stores.direct.union import UnionStore
 from cachecheck.stores.namespaces import KEY, stored_key
-from cachecheck.stores.readings import Reader, guarded, pickled_integer
+from cachecheck.stores.readings import Reader, Telling, guarded, pickled_integer
 from cachecheck.wire import Described, Readings
 
 if TYPE_CHECKING:
@@ -86,8 +88,7 @@ def read(spec: StoreSpec, store: Store, request: Read, seen: Seen, pace: Pace) -
         stored_key(key.name, spec.form) if key.naming == "logical" else key.name
         for key in request.keys
     ]
-    payload = _payload_of(spec) if request.with_structure else None
-    reader = Reader(bytes.fromhex(request.seed), payload, pace)
+    reader = Reader(bytes.fromhex(request.seed), _telling(spec, request), pace)
     found = guarded(store.read(stored, pace), len(stored))
     readings = tuple(reader.until_spent(found))
     return Readings(
@@ -130,6 +131,15 @@ def _namespace(spec: StoreSpec, probe_key: str) -> Namespace:
         form=form,
         is_reversible=True,
     )
+
+
+def _telling(spec: StoreSpec, request: Read) -> Telling | None:
+    """Tell structures, with names as an agent withholds them whose site set nothing."""
+    if not request.with_structure and request.tree_under is None:
+        return None
+    under = request.tree_under
+    tree = None if under is None else TreeWanted(under=under, is_withheld=is_sensitive)
+    return Telling(payload=_payload_of(spec), tree=tree)
 
 
 def _payload_of(spec: StoreSpec) -> Callable[[Stored], bytes]:
