@@ -116,6 +116,8 @@ def _describe(
         settings=backend.settings(),
         codec=backend.codec(),
         routing=backend.routing(probe_keys),
+        routing_unknown=backend.routing_unknown(),
+        dead_servers=backend.dead_servers(),
         is_counting=counted is not None,
         counters=counted or server,
     )

@@ -22,6 +22,7 @@ from cachecheck.rules import (
     hit_ratio,
     namespace,
     rollout,
+    routing,
     selection,
     ttl,
     value,
@@ -88,6 +89,7 @@ def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) ->
     found = (
         *fleet.check(seen),
         *backend.check(seen, observed.stores),
+        *routing.check(seen),
         *namespace.check(seen),
         *builders.check(seen, show),
         *value.check(seen, outcomes, compared, show),

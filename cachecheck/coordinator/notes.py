@@ -24,7 +24,7 @@ def notes_of(observed: Observed) -> dict[str, tuple[str, ...]]:
         if count > 1:
             notes[alias].append(
                 f"entries were compared within each of {count} groups of views only, which differ "
-                "in namespace, backend or codec"
+                "in namespace, backend, codec or routing"
             )
     for alias in observed.aliases:
         notes[alias].extend(_counting_note(observed, alias))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from cachecheck.coordinator.views import courses_of
 from cachecheck.model import Present, Value
 from cachecheck.rules.observations import SharedStore, StoreMap
 
@@ -52,14 +53,15 @@ def anchor(seen: SeenView) -> Hashable:
 
     That is an observed identity, or a suggested one at one address of one host: servers that were
     started together, each on a host of its own, are alike in all but the host. Where there is no
-    store, views have that in common.
+    store, views have that in common. Views that divide keys among servers in different ways have
+    nothing in common.
     """
-    identity = seen.cache.identity
+    identity, routing = seen.cache.identity, seen.cache.routing
     match identity.grade:
         case "observed" | "none":
-            return (identity.grade, identity.token)
+            return (identity.grade, identity.token, routing)
         case "suggested":
-            return (identity.token, identity.address, seen.host_id)
+            return (identity.token, identity.address, seen.host_id, routing)
         case "unobserved":
             return seen.view
 
@@ -78,8 +80,11 @@ def map_stores(
     clusters: list[list[SeenView]] = []
     known: list[str] = []
     unknown = False
+    courses = courses_of(views)
     for seen in views:
         for number, cluster in enumerate(clusters):
+            if courses[seen.view] != courses[cluster[0].view]:
+                continue  # the same servers or not, they find keys in different places
             kinship = relate(cluster[0], seen, testimony)
             unknown = unknown or kinship.is_same is None
             if kinship.is_same:
@@ -94,7 +99,7 @@ def map_stores(
         for number, (cluster, identity) in enumerate(zip(clusters, known, strict=True), 1)
     )
     of_nodes = [cluster for cluster in clusters if not all(seen.is_direct for seen in cluster)]
-    are_several = len(of_nodes) > 1 and not unknown and views[0].cache.scope != "worker"
+    are_several = _are_several(of_nodes, courses) and not unknown
     undecided = _why_undecided(views) if unknown else None
     if are_several and not differed_twice:
         undecided = "its views named different stores, and a second look did not confirm it"
@@ -104,6 +109,23 @@ def map_stores(
         stores=stores,
         is_split=are_several and differed_twice,
         undecided=undecided,
+    )
+
+
+def _are_several(clusters: Sequence[Sequence[SeenView]], courses: Mapping[View, object]) -> bool:
+    """Whether several stores are shared where one was meant.
+
+    The same servers among which keys are divided in different ways are not: that is B004.
+    """
+    firsts = [cluster[0] for cluster in clusters]
+    return any(
+        one.cache.scope != "worker"
+        and (
+            one.cache.identity.token != other.cache.identity.token
+            or courses[one.view] == courses[other.view]
+        )
+        for number, one in enumerate(firsts)
+        for other in firsts[number + 1 :]
     )
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from cachecheck.model import CacheDescription, Key, Namespace, Value
 from cachecheck.rules.grouping import enumerated
 from cachecheck.rules.observations import Clock, View
+from cachecheck.rules.routes import Looked, routes_of
 from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from cachecheck.rules.observations import Fleet
 
@@ -47,8 +48,9 @@ class SeenView(Value, frozen=True, kw_only=True):
 class Cohort(Value, frozen=True, kw_only=True):
     """Views of one alias whose readings can be compared.
 
-    One application, one kind of backend, one namespace, one codec: where one of these differs, a
-    finding says so, and comparing entries would only repeat it a thousand times. Stores that are
+    One application, one kind of backend, one namespace, one codec, one way of dividing keys among
+    servers: where one of these differs, a finding says so, and comparing entries would only repeat
+    it a thousand times. Stores that are
     read directly may have namespaces of their own, which were said to correspond.
     """
 
@@ -89,10 +91,11 @@ def cohorts(views: tuple[SeenView, ...]) -> tuple[Cohort, ...]:
     one; where no node has its alias and kind, all such stores are one cohort.
     """
     readable = [seen for seen in views if seen.cache.capabilities.can_read]
+    courses = courses_of(views)
     groups: dict[tuple[object, ...], list[SeenView]] = {}
     for seen in readable:
         if not seen.is_direct:
-            groups.setdefault(_sort_key(seen), []).append(seen)
+            groups.setdefault((*_sort_key(seen), courses[seen.view]), []).append(seen)
     of_nodes = tuple(groups)
     for seen in readable:
         if seen.is_direct:
@@ -106,6 +109,19 @@ def cohorts(views: tuple[SeenView, ...]) -> tuple[Cohort, ...]:
         )
         for members in groups.values()
     )
+
+
+def courses_of(views: Sequence[SeenView]) -> dict[View, Hashable]:
+    """Say of each view where it finds keys; views with equal courses find each in one place."""
+    found: dict[View, Hashable] = {}
+    aliases: dict[tuple[str, str], list[SeenView]] = {}
+    for seen in views:
+        aliases.setdefault((seen.view.cache, seen.application), []).append(seen)
+    for members in aliases.values():
+        told = routes_of([Looked(seen.host_id, seen.cache) for seen in members])
+        for seen, routes in zip(members, told, strict=True):
+            found[seen.view] = None if routes is None else routes.course
+    return found
 
 
 def _joined(

@@ -82,6 +82,8 @@ class StoreIdentity(Value, frozen=True, kw_only=True):
     ``unobserved``: nothing could be found out, for ``reason``. ``none``: there is no store.
     ``member`` names the server of a replicated store that reads go to. ``address`` is for people
     and holds no credentials. ``clock_offset_seconds`` is the store's clock minus the node's.
+    ``servers`` are those that keys are divided among, in the order in which they are listed: how
+    routing calls each, and what it says of itself (empty where it was not reached).
     """
 
     grade: IdentityGrade
@@ -90,6 +92,7 @@ class StoreIdentity(Value, frozen=True, kw_only=True):
     address: Text = ""
     reason: Text | None = None
     clock_offset_seconds: Moment | None = None
+    servers: Pairs = ()
 
 
 class Capabilities(Value, frozen=True, kw_only=True):
@@ -123,7 +126,9 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     """One cache alias as one worker sees it.
 
     ``settings`` is the fingerprint, each part alone and without secrets; the names that
-    ``codec`` lists decide how bytes are written. ``routing`` maps probe keys to servers.
+    ``codec`` lists decide how bytes are written. ``routing`` maps probe keys to servers;
+    ``routing_unknown`` says why it does not where there are several. ``dead_servers`` are those
+    that the client of this process has given up for the time being: their keys go to others.
     ``pickle_protocol`` is that of the pickles that it writes, None where it writes none or that is
     not known; ``needs`` are libraries without which its entries cannot be read. ``failing`` says
     why the store does not answer, and ``hides_errors`` that the site then sees misses.
@@ -145,5 +150,7 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     needs: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
     failing: Text | None = None
     hides_errors: bool = False
+    routing_unknown: Text | None = None
+    dead_servers: Annotated[tuple[Text, ...], Meta(max_length=300)] = ()
     is_counting: bool = False
     counters: Counters | None = None

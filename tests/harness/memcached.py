@@ -25,12 +25,14 @@ class MemcachedServer(Process):
         return exchange(self.port, f"{command}\r\n".encode()).decode(errors="replace")
 
 
-def start_memcached(tmp: Path, *, extra_args: Sequence[str] = ()) -> MemcachedServer:
-    """Start a memcached with 16 MiB, its log in `tmp`."""
+def start_memcached(
+    tmp: Path, *, port: int | None = None, extra_args: Sequence[str] = ()
+) -> MemcachedServer:
+    """Start a memcached with 16 MiB, its log in `tmp`; at `port`, where one was stopped before."""
     executable = shutil.which("memcached")
     if executable is None:
         raise HarnessError("memcached is not installed: run tests/install-servers")
-    port = free_port()
+    port = free_port() if port is None else port
     # As root it demands a user; another one would drop the tie to this process's life.
     user = ["-u", "root"] if os.geteuid() == 0 else []
     command = [executable, *user, "-l", LOOPBACK, "-p", str(port), "-U", "0", "-m", "16"]

@@ -49,6 +49,14 @@ class Backend:
         del probe_keys
         return ()
 
+    def routing_unknown(self) -> str | None:
+        """Say why ``routing`` is empty though there are several servers; None: it is not."""
+        return None
+
+    def dead_servers(self) -> tuple[str, ...]:
+        """Name the servers that the application's client leaves out now, where it does so."""
+        return ()
+
     def server_counters(self, store: Store) -> Counters | None:
         """Give the hits and misses that the server counted, where it does and says so."""
         del store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -98,11 +99,40 @@ class PyMemcacheBackend(Backend):
         """Turn a logical key into the stored one, with the client's own prefix."""
         return self._client_prefix() + super().stored_key(logical)
 
+    def dead_servers(self) -> tuple[str, ...]:
+        """Name the servers that the application's client leaves out on its next call."""
+        return self._given_up
+
     @cached_property
     def _client(self) -> Any:
-        """A client like the application's; it opens no connection."""
+        """A client like the application's, without the servers that it has given up.
+
+        It opens no connection.
+        """
         cache: Any = self.cache
-        return cache._class(cache.client_servers, **self._options())  # noqa: SLF001  in this file
+        client = cache._class(cache.client_servers, **self._options())  # noqa: SLF001  in this file
+        if isinstance(client, HashClient):
+            given_up = [label for label in self._given_up if label in client.clients]
+            for label in given_up[: len(client.clients) - 1]:  # one is left to be asked in vain
+                client.hasher.remove_node(label)
+        return client
+
+    @cached_property
+    def _given_up(self) -> tuple[str, ...]:
+        """What the application's client of this thread has given up; it is only looked at.
+
+        A server comes back by the next call once ``dead_timeout`` is over (HashClient._retry_dead).
+        """
+        client = vars(self.cache).get("_cache")
+        if not isinstance(client, HashClient):
+            return ()
+        now, patience = time.time(), client.dead_timeout
+        comes_back = now - client._last_dead_check_time > patience  # noqa: SLF001
+        return tuple(
+            _spelled(server)
+            for server, dead_since in tuple(client._dead_clients.items())  # noqa: SLF001
+            if not (comes_back and now - dead_since > patience)
+        )
 
     def _route(self, stored: str) -> str:
         # The client chooses the server by the key without its own prefix.

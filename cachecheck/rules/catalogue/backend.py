@@ -47,6 +47,23 @@ KINDS = (
         "CACHECHECK = {'SCOPES': {ALIAS: 'host'}}.",
     ),
     Kind(
+        code="B004",
+        name="routing-drift",
+        severity="error",
+        meaning="Keys are divided among several servers, and not everywhere in the same way: what "
+        "one worker stores on one server another looks for on the next.",
+        detection="Each worker is asked which server some probe keys go to, by its client's own "
+        "hashing, its list of servers, and the servers that it has given up. Names that lead to "
+        "one server are one. Where the hashing is not known, differing lists are a warning.",
+        not_confused_with="Lists in another order whose hashing ignores the order (pymemcache, "
+        "ketama); lists without a common server, which are B003; a server that every worker has "
+        "given up.",
+        remedy="Write the list in LOCATION the same everywhere: the same servers, spelled in the "
+        "same way, in the same order, with the same hashing in OPTIONS. Where a server was given "
+        "up, see that it answers from that host; a client that does not leave servers out (high "
+        "retry_attempts) misses instead of dividing keys anew.",
+    ),
+    Kind(
         code="B007",
         name="no-cache",
         severity="warning",

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import StoreError
 from cachecheck.model import Capabilities, Counters, Failed, StoreIdentity
@@ -30,6 +30,13 @@ _BATCH_KEYS = 20
 _BATCH_BYTES = 4 << 20
 _NAMES_BETWEEN_PACES = 1000
 _BAD_KEY = Failed(reason="error", detail="memcached takes keys of 1 to 250 bytes")
+
+
+class _Process(NamedTuple):
+    """A server's process, by pid and start, and its clock minus ours."""
+
+    name: str
+    offset_seconds: float
 
 
 class MemcachedStore:
@@ -63,19 +70,23 @@ class MemcachedStore:
 
     def identity(self) -> StoreIdentity:
         """Name the servers' processes: equal ones suggest one store and do not prove it."""
-        address = ",".join(self._connections)
-        try:
-            told = self._stats()
-            started = sorted(f"{stats['pid']}:{meta.started_at(stats)}" for stats in told)
-            offset = median(self._offset(stats) for stats in told)
-        except (StoreError, KeyError) as exc:
-            reason = exc.reason if isinstance(exc, StoreError) else "the server tells no pid"
-            return StoreIdentity(grade="unobserved", address=address, reason=reason)
+        told = {label: self._process(each) for label, each in self._connections.items()}
+        address = ",".join(told)
+        servers = tuple(
+            (label, one.name if isinstance(one, _Process) else "") for label, one in told.items()
+        )
+        alive = [one for one in told.values() if isinstance(one, _Process)]
+        lost = [one.reason for one in told.values() if isinstance(one, StoreError)]
+        if lost:
+            return StoreIdentity(
+                grade="unobserved", address=address, reason=lost[0], servers=servers
+            )
         return StoreIdentity(
             grade="suggested",
-            token=f"memcached:{','.join(started)}",
+            token=f"memcached:{','.join(sorted(one.name for one in alive))}",
             address=address,
-            clock_offset_seconds=offset,
+            clock_offset_seconds=median(one.offset_seconds for one in alive),
+            servers=servers,
         )
 
     def capabilities(self) -> Capabilities:
@@ -196,6 +207,15 @@ class MemcachedStore:
             if 1 <= len(_bytes(key)) <= meta.MAX_KEY_BYTES:
                 places[self._router(key)].append(place)
         return places
+
+    def _process(self, connection: Connection) -> _Process | StoreError:
+        """Ask a server which process it is; what cannot be told is why."""
+        try:
+            stats = meta.stats(connection)
+            name = f"{meta.number(stats, 'pid')}:{meta.started_at(stats)}"
+            return _Process(name, self._offset(stats))
+        except StoreError as exc:
+            return exc
 
     def _stats(self) -> list[dict[str, str]]:
         return [meta.stats(connection) for connection in self._connections.values()]

@@ -1,0 +1,121 @@
+"""Several memcached servers behind one alias, among which not every node divides keys alike.
+
+Every alias of this fleet is a scenario of its own; those that end in `-drift` differ on web-3.
+"""
+
+from typing import Any
+
+import pytest
+
+from harness.memcached import MemcachedServer
+from harness.nodes import Node
+from harness.scenarios import MEMCACHED, Check, Launch, caches, outliers, views_of
+
+GIVES_UP = {"ignore_exc": True, "retry_attempts": 0, "dead_timeout": 600}
+KEYS = [f"key:{number}" for number in range(40)]
+
+
+@pytest.fixture(scope="module")
+def servers(launch: Launch) -> list[MemcachedServer]:
+    return [launch.memcached() for _ in range(3)]
+
+
+@pytest.fixture(scope="module")
+def mortal(launch: Launch) -> MemcachedServer:
+    return launch.memcached()
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    launch: Launch, servers: list[MemcachedServer], mortal: MemcachedServer
+) -> tuple[Node, ...]:
+    first, second, third = (server.address for server in servers)
+    lists: dict[str, tuple[list[str], list[str]]] = {
+        "alike": ([first, second, third], [first, second, third]),
+        "order": ([first, second, third], [third, first, second]),
+        "spelling-drift": ([first, second], [first, second.replace("127.0.0.1", "localhost")]),
+        "missing-drift": ([first, second, third], [first, third]),
+        "dead-drift": ([first, mortal.address], [first, mortal.address]),
+    }
+
+    def settings(number: int) -> dict[str, Any]:
+        return {
+            "default": _memcached("default", [first]),
+            **{name: _memcached(name, both[number == 2]) for name, both in lists.items()},
+        }
+
+    return launch.nodes(*({"caches": settings(number)} for number in range(3)), workers=1)
+
+
+def _memcached(prefix: str, servers: list[str]) -> dict[str, Any]:
+    options = GIVES_UP if prefix == "dead-drift" else {}
+    return {
+        "BACKEND": MEMCACHED, "LOCATION": servers, "KEY_PREFIX": prefix, "OPTIONS": options,
+    }  # fmt: skip
+
+
+def _fill(node: Node, *aliases: str) -> None:
+    for alias in aliases:
+        node.app("set_many", cache=alias, value=dict.fromkeys(KEYS, "value"), timeout=600)
+
+
+def test_lists_whose_hashing_ignores_the_order_find_every_key(
+    fleet: tuple[Node, ...], check: Check
+) -> None:
+    _fill(fleet[0], "alike", "order")
+    checked = check(fleet, *caches("alike", "order"))
+    assert (checked.exit_code, checked.codes) == (0, [])
+    assert checked.views_by_store("order") == [3]
+    assert checked.cache("order")["agreement"]["agreeing"] == len(KEYS)
+
+
+def test_server_that_is_spelled_in_another_way_gets_other_keys(
+    fleet: tuple[Node, ...], servers: list[MemcachedServer], check: Check
+) -> None:
+    _fill(fleet[0], "spelling-drift")
+    checked = check(fleet, *caches("spelling-drift"))
+    assert (checked.exit_code, checked.codes) == (1, ["B004"])
+    found = checked.only("B004")
+    assert outliers(found) == views_of(fleet[2])
+    second = servers[1]
+    assert f"{second.address} is spelled localhost:{second.port}" in found["message"]
+    moves = found["evidence"]["moved"]["B"]
+    assert set(moves) <= {
+        f"{one.address} to {other.address}" for one in servers[:2] for other in servers[:2]
+    }
+    assert sum(moves.values()) > 0
+
+
+def test_server_that_one_node_lacks_is_named(
+    fleet: tuple[Node, ...], servers: list[MemcachedServer], check: Check
+) -> None:
+    _fill(fleet[0], "missing-drift")
+    checked = check(fleet, *caches("missing-drift"))
+    assert checked.exit_code == 1
+    assert checked.codes == ["B003", "B004"]
+    found = checked.only("B004")
+    assert outliers(found) == views_of(fleet[2])
+    assert f"{servers[1].address} is not listed" in found["message"]
+    assert all(move.startswith(servers[1].address) for move in found["evidence"]["moved"]["B"])
+
+
+def test_server_that_one_node_has_given_up_is_named_also_when_it_is_back(
+    launch: Launch, fleet: tuple[Node, ...], mortal: MemcachedServer, check: Check
+) -> None:
+    _fill(fleet[0], "dead-drift")
+    assert check(fleet, *caches("dead-drift")).codes == []
+    mortal.stop()
+    for key in KEYS:
+        fleet[2].app("get", cache="dead-drift", key=key)
+    down = check(fleet, *caches("dead-drift"))
+    launch.memcached(port=mortal.port)
+    back = check(fleet, *caches("dead-drift"))
+    for checked in (down, back):
+        assert checked.exit_code == 1
+        assert checked.codes == ["B004"]
+        found = checked.only("B004")
+        assert outliers(found) == views_of(fleet[2])
+        assert f"{mortal.address} is given up" in found["message"]
+        assert set(found["evidence"]["keys_per_server"]["A"]) == {
+            mortal.address, *found["evidence"]["keys_per_server"]["B"],
+        }  # fmt: skip
