@@ -14,11 +14,15 @@ from msgspec import Meta
 
 from cachecheck.errors import MalformedMessage, MessageTooLarge, ProtocolMismatch
 from cachecheck.model import (
+    MAX_STEPS,
     Built,
     CacheDescription,
+    CanaryResult,
+    CanaryStep,
     Count,
     Key,
     Moment,
+    Nonce,
     Reading,
     Step,
     Text,
@@ -149,7 +153,19 @@ class Read(Request, tag="read", frozen=True, kw_only=True):
     tree_under: Path | None = None
 
 
-AnyRequest: TypeAlias = Describe | Survey | Gather | Collect | Read
+class Canary(Request, tag="canary", frozen=True, kw_only=True):
+    """Make one move of a canary: write, read, lock and count under the run's own keys.
+
+    It must have an audience. ``move`` names the move: a worker that has made it answers a copy of
+    it with what came of it then, so that nothing is counted twice.
+    """
+
+    cache: Name
+    move: Nonce
+    steps: Annotated[tuple[CanaryStep, ...], Meta(min_length=1, max_length=MAX_STEPS)]
+
+
+AnyRequest: TypeAlias = Describe | Survey | Gather | Collect | Read | Canary
 
 # --- answers -------------------------------------------------------------------------------
 
@@ -224,6 +240,16 @@ class Readings(Answer, tag="readings", frozen=True, kw_only=True):
     servers: Annotated[tuple[Text, ...], Meta(max_length=MAX_KEYS)] = ()
 
 
+class Canaried(Answer, tag="canaried", frozen=True, kw_only=True):
+    """The answer to ``Canary``: what came of the steps for this worker, in order.
+
+    Where the work budget ended before the last of them, ``undone`` counts those that are left.
+    """
+
+    results: Annotated[tuple[CanaryResult, ...], Meta(max_length=MAX_STEPS)]
+    undone: Count = 0
+
+
 class Elsewhere(Answer, tag="elsewhere", frozen=True, kw_only=True):
     """This worker was not meant; it says who it is and does nothing else."""
 
@@ -239,7 +265,9 @@ class Refused(Message, tag="refused", frozen=True, kw_only=True):
     worker: Worker | None = None
 
 
-AnyAnswer: TypeAlias = Described | Surveyed | Gathered | Collected | Readings | Elsewhere | Refused
+AnyAnswer: TypeAlias = (
+    Described | Surveyed | Gathered | Collected | Readings | Canaried | Elsewhere | Refused
+)
 
 _T = TypeVar("_T")
 

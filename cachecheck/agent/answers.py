@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, assert_never
 
-from cachecheck.agent import builders, collect, describe, read, survey
+from cachecheck.agent import builders, canary, collect, describe, read, survey
 from cachecheck.agent.budget import Budget
-from cachecheck.agent.caches import backend_for
+from cachecheck.agent.caches import backend_for, cache_for
 from cachecheck.agent.demands import Unmet, demand_collect, demand_survey
 from cachecheck.agent.holding import Holdings, Outcome
 from cachecheck.errors import StoreError
 from cachecheck.sums import Summer
 from cachecheck.wire import (
     MAX_TREES,
+    Canaried,
+    Canary,
     Collect,
     Collected,
     Describe,
@@ -45,9 +47,11 @@ log = logging.getLogger("cachecheck.agent")
 
 BUSY_RETRY_SECONDS = 0.5
 READS_AT_ONCE = 2
+MOVES_AT_ONCE = 4
 
 _surveying = Lock()
 _reading = BoundedSemaphore(READS_AT_ONCE)
+_moving = BoundedSemaphore(MOVES_AT_ONCE)
 _holdings = Holdings()
 
 if hasattr(os, "register_at_fork"):
@@ -89,6 +93,8 @@ def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: floa
             return _collected(request, conf, worker, received_at)
         case Read():
             return _readings(request, conf, worker, received_at)
+        case Canary():
+            return _canaried(request, conf, worker, received_at)
         case _:
             assert_never(request)
 
@@ -209,6 +215,22 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
         sent_at=time.time(),
         readings=readings,
         unread=len(request.keys) - len(readings),
+    )
+
+
+def _canaried(request: Canary, conf: Conf, worker: Worker, received_at: float) -> Canaried:
+    _demand_cache(request.cache, conf)
+    canary.demand_canary(request, conf)
+    with _in_turn(_moving, f"this worker is on {MOVES_AT_ONCE} other moves of canaries"):
+        pace = Budget(conf.budget_seconds)
+        cache = cache_for(request.cache)
+        results, undone = canary.make_move(cache, request, worker.id, conf, pace)
+    return Canaried(
+        worker=worker,
+        received_at=received_at,
+        sent_at=time.time(),
+        results=results,
+        undone=undone,
     )
 
 

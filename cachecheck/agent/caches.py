@@ -32,7 +32,7 @@ def backend_for(alias: str) -> Backend:
 
     Raises ``StoreError`` where Django cannot make its backend.
     """
-    return backend_of(alias, _connection(alias))
+    return backend_of(alias, cache_for(alias))
 
 
 def backend_of(alias: str, cache: BaseCache) -> Backend:
@@ -47,7 +47,11 @@ def backend_of(alias: str, cache: BaseCache) -> Backend:
     return backend(alias, cache)
 
 
-def _connection(alias: str) -> BaseCache:
+def cache_for(alias: str) -> BaseCache:
+    """Give the application's own backend object of this thread or task.
+
+    Raises ``StoreError`` where Django cannot make it.
+    """
     try:
         return caches[alias]
     except Exception as exc:  # a site's constructor may raise anything

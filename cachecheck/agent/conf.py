@@ -45,6 +45,7 @@ MOST = {
 
 KNOWN = frozenset(
     {
+        "ALLOW_CANARY",
         "APPLICATION",
         "BUDGET_MS",
         "CACHES",
@@ -100,6 +101,7 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     release: str | None
     expected_workers: int | None
     counts_hits: bool
+    allows_canary: bool
     budget_seconds: float
     max_body_bytes: int
     max_keys: int
@@ -155,6 +157,9 @@ class _Reader:
             "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
             "expected_workers": self._positive("EXPECTED_WORKERS", None),
             "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
+            "allows_canary": self._get(
+                "ALLOW_CANARY", default=False, is_good=_is_bool, wanted="True or False"
+            ),
             "budget_seconds": self._positive("BUDGET_MS", 50) / 1000,
             "max_body_bytes": self._positive("MAX_BODY", MAX_BODY_BYTES),
             "max_keys": self._positive("MAX_KEYS", MAX_KEYS),

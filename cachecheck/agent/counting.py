@@ -90,7 +90,7 @@ def _get_many(inner: Callable[..., Any]) -> Callable[..., Any]:
         if _quiet.get():
             return inner(self, keys, *args, **options)
         keys, asked = itertools.tee(keys) if isinstance(keys, Iterator) else (keys, keys)
-        with _quietly():
+        with quietly():
             found = inner(self, keys, *args, **options)
         hits = len(found or ())
         _add(self, hits, len(set(asked or ())) - hits)
@@ -104,7 +104,7 @@ def _has_key(inner: Callable[..., Any]) -> Callable[..., Any]:
     def has_key(self: Any, *args: Any, **options: Any) -> Any:
         if _quiet.get():
             return inner(self, *args, **options)
-        with _quietly():
+        with quietly():
             is_there = inner(self, *args, **options)
         _add(self, int(bool(is_there)), int(not is_there))
         return is_there
@@ -120,7 +120,7 @@ def _incr(inner: Callable[..., Any]) -> Callable[..., Any]:
         if _quiet.get():
             return inner(self, *args, **options)
         try:
-            with _quietly():
+            with quietly():
                 value = inner(self, *args, **options)
         except ValueError as exc:
             _add(self, 0, int(type(exc) is ValueError))
@@ -136,7 +136,7 @@ def _uncounted(inner: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(inner)
     def write(self: Any, *args: Any, **options: Any) -> Any:
-        with _quietly():
+        with quietly():
             return inner(self, *args, **options)
 
     return write
@@ -200,13 +200,13 @@ class _Missed:
     def get(self, key: Any, default: Any = None, **options: Any) -> Any:
         if self._take_first():
             return default
-        with _quietly():
+        with quietly():
             return self._cache.get(key, default, **options)
 
     async def aget(self, key: Any, default: Any = None, **options: Any) -> Any:
         if self._take_first():
             return default
-        with _quietly():
+        with quietly():
             return await self._cache.aget(key, default, **options)
 
     def _take_first(self) -> bool:
@@ -215,7 +215,8 @@ class _Missed:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
+    """Leave out what is done in this block: it is not the application that does it."""
     token = _quiet.set(True)
     try:
         yield

@@ -123,7 +123,7 @@ def _answered(
         _plain(asked.run),
         type(asked).__name__.lower(),
         _plain(getattr(asked, "cache", "all caches")),
-        len(getattr(asked, "keys", ())),
+        len(getattr(asked, "keys", getattr(asked, "steps", ()))),
     )
     return OK, answer(asked, conf, worker, received_at)
 

@@ -86,7 +86,13 @@ def judge(sent: Sent, received: Received) -> Outcome:
 
 
 _Accepted: TypeAlias = (
-    wire.Described | wire.Surveyed | wire.Gathered | wire.Collected | wire.Readings | wire.Elsewhere
+    wire.Described
+    | wire.Surveyed
+    | wire.Gathered
+    | wire.Collected
+    | wire.Readings
+    | wire.Canaried
+    | wire.Elsewhere
 )
 
 

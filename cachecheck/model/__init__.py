@@ -6,6 +6,16 @@ since the epoch in the clock that the field names; sizes are bytes; durations ar
 
 from __future__ import annotations
 
+from cachecheck.model.canaries import (
+    LONGEST_SECONDS,
+    MAX_STEPS,
+    MAX_TIMES,
+    CanaryOutcome,
+    CanaryResult,
+    CanaryStep,
+    CanaryValue,
+    Nonce,
+)
 from cachecheck.model.nodes import (
     Built,
     CacheDescription,
@@ -65,14 +75,21 @@ from cachecheck.model.values import (
 
 __all__ = [
     "LATEST",
+    "LONGEST_SECONDS",
     "MAX_KEY_CHARS",
     "MAX_NAMES",
+    "MAX_STEPS",
     "MAX_STEP_CHARS",
+    "MAX_TIMES",
     "MAX_TWIGS",
     "AgreementRow",
     "Built",
     "CacheDescription",
     "CacheRow",
+    "CanaryOutcome",
+    "CanaryResult",
+    "CanaryStep",
+    "CanaryValue",
     "Capabilities",
     "Count",
     "Counters",
@@ -92,6 +109,7 @@ __all__ = [
     "Naming",
     "NodeRow",
     "NodeState",
+    "Nonce",
     "Present",
     "ReadStoreRow",
     "Reading",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cachecheck import model, sums, wire
-from cachecheck.agent import answers, budget, builders, collect, holding, nonces
+from cachecheck.agent import answers, budget, builders, collect, holding, moves, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
 from cachecheck.coordinator import (
@@ -46,6 +46,11 @@ IN_CODE = {
     "one slice of that work, followed by a sleep as long": budget.SLICE_SECONDS * 1000,
     "wall time of one probe, in multiples of its budget": budget.WALL_FACTOR,
     "readings at once in one worker": answers.READS_AT_ONCE,
+    "moves of canaries at once in one worker": answers.MOVES_AT_ONCE,
+    "moves of canaries that one worker remembers": moves.MOST_MOVES,
+    "steps of one move": model.MAX_STEPS,
+    "increments of one step": model.MAX_TIMES,
+    "life of an entry that a canary writes": model.LONGEST_SECONDS,
     "buckets of one sum": sums.MAX_BUCKETS,
     "sums that one worker keeps from page to page": holding.MOST_HOLDINGS,
     "pages in sums that are kept": holding.MOST_PAGES,

@@ -10,7 +10,7 @@ from cachecheck.model import Worker
 from cachecheck.stores.direct import paging, showing
 from cachecheck.stores.direct.opening import open_store
 from cachecheck.stores.direct.spec import address
-from cachecheck.wire import Collect, Describe, Elsewhere, Gather, Read, Refused, Survey
+from cachecheck.wire import Canary, Collect, Describe, Elsewhere, Gather, Read, Refused, Survey
 
 if TYPE_CHECKING:
     from cachecheck.stores.base import Store
@@ -32,6 +32,10 @@ def answer(spec: StoreSpec, request: AnyRequest, *, seconds: float = SECONDS) ->
         return Elsewhere(**seen.times())
     if isinstance(request, Gather):
         return _refused("bad-request", "a store that is read directly keeps no sums", seen.worker)
+    if isinstance(request, Canary):
+        return _refused(
+            "not-allowed", "a store that is read directly is not written to", seen.worker
+        )
     if not isinstance(request, Describe) and request.cache != spec.cache:
         detail = f"this store is compared as {spec.cache!r}, not as {request.cache!r}"
         return _refused("unknown-cache", detail, seen.worker)
