@@ -127,7 +127,7 @@ def snapshot(alias: str) -> Counters | None:
         return None
     tally = _state.tallies.get(alias)
     hits, misses = tally.totals() if tally else (0, 0)
-    return Counters(source="agent", hits=hits, misses=misses, since=_state.since)
+    return Counters(hits=hits, misses=misses, since=_state.since)
 
 
 def _after_fork() -> None:

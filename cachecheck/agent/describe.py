@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
-    from cachecheck.model import Counters, Scope
+    from cachecheck.model import Scope, ServerCounters
     from cachecheck.wire import ExpectedBy
 
-    Observed = tuple[StoreIdentity, Capabilities, Counters | None]
+    Observed = tuple[StoreIdentity, Capabilities, ServerCounters | None]
 
 log = logging.getLogger("cachecheck.agent")
 
@@ -119,7 +119,8 @@ def _describe(
         routing_unknown=backend.routing_unknown(),
         dead_servers=backend.dead_servers(),
         is_counting=counted is not None,
-        counters=counted or server,
+        counters=counted,
+        server_counters=server,
     )
 
 

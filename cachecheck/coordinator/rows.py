@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
+from cachecheck.coordinator.hit_rows import hit_ratio_rows
 from cachecheck.intervals import wilson
 from cachecheck.model import (
     AgreementRow,
     CacheRow,
     CoverageRow,
-    HitRatioRow,
     NamespaceRow,
     NodeRow,
     ReadStoreRow,
@@ -22,7 +22,7 @@ from cachecheck.rules.value import CODES
 from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cachecheck.coordinator.confirm import Judgement
     from cachecheck.coordinator.coverage import Coverage
@@ -105,7 +105,7 @@ def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
         namespaces=_namespace_rows(alias, observed.fleet),
         coverage=_coverage_row(alias, observed, entries, coverage.notes[alias]),
         agreement=_agreement_row(entries),
-        hit_ratios=tuple(_hit_ratio_rows(alias, observed.fleet)),
+        hit_ratios=hit_ratio_rows(alias, observed.fleet),
     )
 
 
@@ -268,19 +268,3 @@ def _agreement_row(entries: Sequence[Entries]) -> AgreementRow:
 def _decided(fates: Sequence[str]) -> tuple[int, int]:
     agreeing = fates.count("agreeing")
     return agreeing, agreeing + fates.count("diverging")
-
-
-def _hit_ratio_rows(alias: str, fleet: Fleet) -> Iterator[HitRatioRow]:
-    for worker in fleet.workers:
-        for cache in worker.caches:
-            if cache.alias == alias and cache.counters is not None:
-                counters = cache.counters
-                asked = counters.hits + counters.misses
-                yield HitRatioRow(
-                    view=ViewRow(node=worker.node, worker=worker.label),
-                    source=counters.source,
-                    hits=counters.hits,
-                    misses=counters.misses,
-                    ratio=round(counters.hits / asked, 6) if asked else None,
-                    interval95=wilson(counters.hits, asked) if asked else None,
-                )

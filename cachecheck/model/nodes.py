@@ -10,6 +10,9 @@ from cachecheck.model.values import Count, IdentityGrade, Moment, Naming, Role, 
 
 Pairs: TypeAlias = Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=300)]
 
+MAX_KEY_GROUPS = 65
+"""Key groups that one process tells apart of one cache, and the rest."""
+
 
 class Worker(Value, frozen=True, kw_only=True):
     """One process behind a node.
@@ -113,13 +116,61 @@ class Capabilities(Value, frozen=True, kw_only=True):
     notes: Annotated[tuple[Text, ...], Meta(max_length=50)] = ()
 
 
-class Counters(Value, frozen=True, kw_only=True):
-    """Hits and misses counted since ``since``, in this process or by the server."""
+class KeyGroup(Value, frozen=True, kw_only=True):
+    """Looks for the keys that begin alike: ``user`` in ``user:17:profile``.
 
-    source: Literal["agent", "server"]
+    ``name`` None is all the rest: keys without a first part, those that are withheld, and those of
+    groups past the number that is told apart.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] | None
+    hits: Count
+    misses: Count
+
+
+class Counters(Value, frozen=True, kw_only=True):
+    """What one process counted of one cache since ``since``, as the application asked.
+
+    A hit or a miss is one key that was looked for, a set or a delete one key that was to be written
+    or deleted; an error is a call that raised, and is neither. ``evictions`` are entries that the
+    backend itself culled, None where the store does that. ``hides_errors`` marks a client that
+    gives errors as misses. About one look in ``looks_per_grouped`` was told apart by key group:
+    ratios within ``groups`` are estimates where it is not 1, and their numbers are a sample's.
+    """
+
     hits: Count
     misses: Count
     since: Moment
+    sets: Count = 0
+    deletes: Count = 0
+    errors: Count = 0
+    evictions: Count | None = None
+    hides_errors: bool = False
+    looks_per_grouped: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    groups: Annotated[tuple[KeyGroup, ...], Meta(max_length=MAX_KEY_GROUPS)] = ()
+
+
+class ServerCounters(Value, frozen=True, kw_only=True):
+    """What the servers behind a cache counted since ``since``, of all clients and databases.
+
+    ``server`` names the very processes that counted; other names are other counters, and a restart
+    begins anew. ``own_hits`` and ``own_misses`` are those that reads of cachecheck through the
+    worker that answers have moved since that worker started: over two looks at one server, the
+    differences of all its workers are to be subtracted. ``evicted`` divides ``evictions`` by what
+    fills up on its own, as the slab classes of memcached do; ``limits`` are the settings that they
+    follow from. None: not said.
+    """
+
+    server: Text
+    hits: Count
+    misses: Count
+    since: Moment
+    evictions: Count | None = None
+    expirations: Count | None = None
+    evicted: Annotated[tuple[tuple[Text, Count], ...], Meta(max_length=300)] = ()
+    limits: Pairs = ()
+    own_hits: Count = 0
+    own_misses: Count = 0
 
 
 class CacheDescription(Value, frozen=True, kw_only=True):
@@ -154,3 +205,4 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     dead_servers: Annotated[tuple[Text, ...], Meta(max_length=300)] = ()
     is_counting: bool = False
     counters: Counters | None = None
+    server_counters: ServerCounters | None = None

@@ -145,15 +145,38 @@ class AgreementRow(Value, frozen=True, kw_only=True):
     interval95: tuple[float, float] | None
 
 
-class HitRatioRow(Value, frozen=True, kw_only=True):
-    """Hits and misses of one view, or of a server, with the Wilson interval of the ratio."""
+class KeyGroupRow(Value, frozen=True, kw_only=True):
+    """Hits and misses of the keys that begin alike; ``name`` None: of all the rest."""
 
-    view: ViewRow
-    source: Literal["agent", "server"]
+    name: str | None
     hits: int
     misses: int
     ratio: float | None
     interval95: tuple[float, float] | None
+
+
+class HitRatioRow(Value, frozen=True, kw_only=True):
+    """Hits and misses of one view, or of a server, with the Wilson interval of the ratio.
+
+    Numbers are None where whoever counted does not count them. ``groups`` come from one look in
+    about ``looks_per_grouped``.
+    """
+
+    view: ViewRow
+    source: Literal["agent", "server"]
+    since: str
+    hits: int
+    misses: int
+    ratio: float | None
+    interval95: tuple[float, float] | None
+    sets: int | None = None
+    deletes: int | None = None
+    errors: int | None = None
+    evictions: int | None = None
+    expirations: int | None = None
+    own_reads: int | None = None
+    looks_per_grouped: int = 1
+    groups: tuple[KeyGroupRow, ...] = ()
 
 
 class CacheRow(Value, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _INTERVAL = "Wilson interval at 95 % confidence, low and high; null where there is no share."
+_RATIO = "hits / (hits + misses); null without looks."
+_NOT_COUNTED = "Null where whoever counted does not count them."
 _VIEWS = "Labels of workers (workers[].id of a node), or node names for stores read directly."
 
 FIELDS: dict[str, dict[str, str]] = {
@@ -108,9 +110,27 @@ FIELDS: dict[str, dict[str, str]] = {
     "HitRatioRow": {
         "view": "Whose hits these are.",
         "source": "agent: counted in the process; server: counted by the store.",
-        "hits": "Reads that found an entry.",
-        "misses": "Reads that did not.",
-        "ratio": "hits / (hits + misses); null without reads.",
+        "since": "When counting began, ISO 8601 in UTC, by the clock of whoever counts.",
+        "hits": "Keys that were looked for and found.",
+        "misses": "Keys that were looked for and not there.",
+        "ratio": _RATIO,
+        "interval95": _INTERVAL,
+        "sets": f"Keys that were written. {_NOT_COUNTED}",
+        "deletes": f"Keys that were to be deleted; a clear is one. {_NOT_COUNTED}",
+        "errors": f"Calls that raised; neither hit nor miss. {_NOT_COUNTED}",
+        "evictions": f"Entries that had to make room for others. {_NOT_COUNTED}",
+        "expirations": f"Entries that were removed since their time was over. {_NOT_COUNTED}",
+        "own_reads": "How many of a server's hits and misses were reads of cachecheck through the"
+        " workers that answered, since these started; null beside the source agent, which never"
+        " counts them.",
+        "looks_per_grouped": "One look in about so many was told apart by key group.",
+        "groups": "Key groups: a sample of the looks where looks_per_grouped is not 1.",
+    },
+    "KeyGroupRow": {
+        "name": "What the keys begin with, up to the first separator; null: all other keys.",
+        "hits": "Keys of the group that were found, among those looked at.",
+        "misses": "Keys of the group that were not there, among those looked at.",
+        "ratio": _RATIO,
         "interval95": _INTERVAL,
     },
     "Finding": {

@@ -22,6 +22,7 @@ _NARROWER: dict[str, dict[str, Any]] = {
     "code": _CODE,
     "explained_by": _CODE,
     "started_at": {"format": "date-time"},
+    "since": {"format": "date-time"},
     "duration_seconds": {"minimum": 0},
     "rtt_seconds": {"minimum": 0},
     "rate": _SHARE,

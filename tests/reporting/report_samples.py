@@ -108,6 +108,7 @@ def cache(
             model.HitRatioRow(
                 view=model.ViewRow(node="web-1", worker=None),
                 source="agent",
+                since="2026-01-01T00:00:00Z",
                 hits=9120,
                 misses=880,
                 ratio=0.912,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from django.core.cache.backends.base import BaseCache
 
-    from cachecheck.model import Counters, Namespace, Naming, Scope
+    from cachecheck.model import Namespace, Naming, Scope, ServerCounters
     from cachecheck.stores.base import Store, Stored
 
 Pairs = tuple[tuple[str, str], ...]
@@ -57,7 +57,7 @@ class Backend:
         """Name the servers that the application's client leaves out now, where it does so."""
         return ()
 
-    def server_counters(self, store: Store) -> Counters | None:
+    def server_counters(self, store: Store) -> ServerCounters | None:
         """Give the hits and misses that the server counted, where it does and says so."""
         del store
         return None

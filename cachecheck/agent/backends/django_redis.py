@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from cachecheck.agent.backends.base import Pairs
     from cachecheck.agent.backends.inflate import Decompressor
-    from cachecheck.model import Counters, Namespace
+    from cachecheck.model import Namespace, ServerCounters
     from cachecheck.stores.base import Store, Stored
 
 _PICKLE = "django_redis.serializers.pickle.PickleSerializer"
@@ -81,7 +81,7 @@ class DjangoRedisBackend(Backend):
             ("pickle_protocol", str(options.get("PICKLE_VERSION", pickle.DEFAULT_PROTOCOL))),
         )
 
-    def server_counters(self, store: Store) -> Counters | None:
+    def server_counters(self, store: Store) -> ServerCounters | None:
         """Give the hits and misses of the whole server."""
         return store.counters() if isinstance(store, RedisStore) else None
 

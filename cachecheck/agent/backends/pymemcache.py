@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cachecheck.agent.backends.base import Pairs
-    from cachecheck.model import Counters, Namespace
+    from cachecheck.model import Namespace, ServerCounters
     from cachecheck.stores.base import Store, Stored
 
 _IN_CODEC = {"serde", "serializer", "deserializer"}
@@ -67,7 +67,7 @@ class PyMemcacheBackend(Backend):
             return ()
         return tuple((key, self._route(self.stored_key(key))) for key in probe_keys)
 
-    def server_counters(self, store: Store) -> Counters | None:
+    def server_counters(self, store: Store) -> ServerCounters | None:
         """Give the hits and misses of all servers together."""
         return store.counters() if isinstance(store, MemcachedStore) else None
 

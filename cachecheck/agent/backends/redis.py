@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import redis
 
     from cachecheck.agent.backends.base import Pairs
-    from cachecheck.model import Counters
+    from cachecheck.model import ServerCounters
     from cachecheck.stores.base import Store, Stored
 
 _IN_CODEC = {"serializer"}
@@ -55,7 +55,7 @@ class RedisBackend(Backend):
         protocol = getattr(serializer, "protocol", None)
         return named if protocol is None else (*named, ("pickle_protocol", str(protocol)))
 
-    def server_counters(self, store: Store) -> Counters | None:
+    def server_counters(self, store: Store) -> ServerCounters | None:
         """Give the hits and misses of the whole server."""
         return store.counters() if isinstance(store, RedisStore) else None
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from functools import partial
+from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import StoreError
-from cachecheck.model import Capabilities, Counters, Failed, StoreIdentity
+from cachecheck.model import Capabilities, Failed, ServerCounters, StoreIdentity
 from cachecheck.stores.base import Page, Stored
 from cachecheck.stores.failures import as_reading
-from cachecheck.stores.memcached import dump, meta
+from cachecheck.stores.memcached import counting, dump, meta
 from cachecheck.stores.memcached.bulk import Walk
 from cachecheck.stores.memcached.connection import Connection, Patience
 
@@ -28,6 +29,7 @@ MAX_VALUE_BYTES = 16 << 20
 _PAGE_KEYS = 5000
 _BATCH_KEYS = 20
 _BATCH_BYTES = 4 << 20
+_MOST_CLASSES = 300
 _NAMES_BETWEEN_PACES = 1000
 _BAD_KEY = Failed(reason="error", detail="memcached takes keys of 1 to 250 bytes")
 
@@ -103,16 +105,25 @@ class MemcachedStore:
             reasons=(*read_reasons, *scan_reasons, *lost),
         )
 
-    def counters(self) -> Counters | None:
-        """Sum up the servers' hits and misses since the first of them started; None: not said."""
+    def counters(self) -> ServerCounters | None:
+        """Sum up what the servers counted since the first of them started; None: not said."""
         try:
             told = self._stats()
-            counted = [meta.hits_and_misses(stats) for stats in told]
             since = min(meta.started_at(stats) - self._offset(stats) for stats in told)
+            pairs = zip(self._connections.values(), told, strict=True)
+            counted = [counting.ask(connection, stats) for connection, stats in pairs]
         except StoreError:
             return None
-        hits, misses = map(sum, zip(*counted, strict=True))
-        return Counters(source="server", hits=hits, misses=misses, since=since)
+        return ServerCounters(
+            server=f"memcached:{','.join(sorted(each.process for each in counted))}",
+            hits=sum(each.hits for each in counted),
+            misses=sum(each.misses for each in counted),
+            since=since,
+            evictions=sum(each.evictions for each in counted),
+            expirations=sum(each.expirations for each in counted),
+            evicted=tuple(chain.from_iterable(each.evicted for each in counted))[:_MOST_CLASSES],
+            limits=counting.limits(counted),
+        )
 
     # --- what is in it ---------------------------------------------------------------------
 

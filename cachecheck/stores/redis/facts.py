@@ -6,13 +6,14 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cachecheck.model import Counters, StoreIdentity
+from cachecheck.model import ServerCounters, StoreIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Info: TypeAlias = "Mapping[str, Any]"
 
+_LIMITS = ("maxmemory", "maxmemory_policy")
 _REPLICATION_ID = re.compile("[0-9a-f]{40}")
 
 
@@ -89,14 +90,27 @@ def entries(info: Info, db: int) -> int | None:
         return None
 
 
-def counters(info: Info, now: float) -> Counters | None:
-    """Give the hits and misses of all clients and databases since the server started."""
+def counters(info: Info, now: float) -> ServerCounters | None:
+    """Give what the server counted, of all clients and databases, since it started."""
+    server = member(info)
+    hits, misses, uptime = (
+        _number(info, name) for name in ("keyspace_hits", "keyspace_misses", "uptime_in_seconds")
+    )
+    if server is None or hits is None or misses is None or uptime is None:
+        return None
+    return ServerCounters(
+        server=server,
+        hits=hits,
+        misses=misses,
+        since=now - uptime,
+        evictions=_number(info, "evicted_keys"),
+        expirations=_number(info, "expired_keys"),
+        limits=tuple((name, str(info[name])) for name in _LIMITS if name in info),
+    )
+
+
+def _number(info: Info, name: str) -> int | None:
     try:
-        return Counters(
-            source="server",
-            hits=int(info["keyspace_hits"]),
-            misses=int(info["keyspace_misses"]),
-            since=now - int(info["uptime_in_seconds"]),
-        )
-    except KeyError:
+        return max(0, int(info[name]))
+    except (KeyError, TypeError, ValueError):
         return None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from cachecheck.model import Counters
+    from cachecheck.model import ServerCounters
     from cachecheck.stores.base import Batch, Choose, Pace, RawReading
     from cachecheck.stores.redis.entries import Size
 
@@ -97,8 +97,8 @@ class RedisStore:
             reasons=reasons,
         )
 
-    def counters(self) -> Counters | None:
-        """Give the server's hits and misses, of all clients and databases; None: not said."""
+    def counters(self) -> ServerCounters | None:
+        """Give what the server counted, of all clients and databases; None: not said."""
         try:
             return facts.counters(self._server.info(), self._clock())
         except StoreError:

@@ -1,0 +1,94 @@
+"""The rows of a report that show hits and misses: of each view, and of each server. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from cachecheck.intervals import wilson
+from cachecheck.model import HitRatioRow, KeyGroupRow, ViewRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cachecheck.model import Counters, KeyGroup, ServerCounters
+    from cachecheck.rules.observations import Fleet
+
+
+def hit_ratio_rows(alias: str, fleet: Fleet) -> tuple[HitRatioRow, ...]:
+    """One row for each worker that counts, then one for each server that does."""
+    return (*_agent_rows(alias, fleet), *_server_rows(alias, fleet))
+
+
+def _agent_rows(alias: str, fleet: Fleet) -> Iterator[HitRatioRow]:
+    for worker in fleet.workers:
+        for cache in worker.caches:
+            if cache.alias == alias and cache.counters is not None:
+                yield _agent_row(ViewRow(node=worker.node, worker=worker.label), cache.counters)
+
+
+def _server_rows(alias: str, fleet: Fleet) -> Iterator[HitRatioRow]:
+    """Show what a server counted as the first worker that asked it heard it."""
+    told: dict[str, list[tuple[ViewRow, ServerCounters]]] = {}
+    for worker in fleet.workers:
+        for cache in worker.caches:
+            if cache.alias == alias and cache.server_counters is not None:
+                view = ViewRow(node=worker.node, worker=None)
+                counters = cache.server_counters
+                told.setdefault(counters.server, []).append((view, counters))
+    for counted in told.values():
+        view = counted[0][0]
+        yield _server_row(view, [counters for _, counters in counted])
+
+
+def _agent_row(view: ViewRow, counters: Counters) -> HitRatioRow:
+    return HitRatioRow(
+        view=view,
+        source="agent",
+        since=_iso(counters.since),
+        sets=counters.sets,
+        deletes=counters.deletes,
+        errors=counters.errors,
+        evictions=counters.evictions,
+        looks_per_grouped=counters.looks_per_grouped,
+        groups=tuple(map(_group_row, counters.groups)),
+        **_looks(counters),
+    )
+
+
+def _server_row(view: ViewRow, told: Sequence[ServerCounters]) -> HitRatioRow:
+    first = told[0]
+    return HitRatioRow(
+        view=view,
+        source="server",
+        since=_iso(first.since),
+        evictions=first.evictions,
+        expirations=first.expirations,
+        own_reads=sum(counters.own_hits + counters.own_misses for counters in told),
+        **_looks(first),
+    )
+
+
+def _group_row(group: KeyGroup) -> KeyGroupRow:
+    return KeyGroupRow(name=group.name, **_looks(group))
+
+
+class _Looks(TypedDict):
+    hits: int
+    misses: int
+    ratio: float | None
+    interval95: tuple[float, float] | None
+
+
+def _looks(counted: Counters | ServerCounters | KeyGroup) -> _Looks:
+    looks = counted.hits + counted.misses
+    return {
+        "hits": counted.hits,
+        "misses": counted.misses,
+        "ratio": round(counted.hits / looks, 6) if looks else None,
+        "interval95": wilson(counted.hits, looks) if looks else None,
+    }
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
