@@ -143,7 +143,8 @@ class Read(Request, tag="read", frozen=True, kw_only=True):
     """Read these keys; ``with_structure`` asks for structural digests as well.
 
     ``tree_under`` asks for the tree of digests below that path, the empty one being the value
-    itself; it is asked for at most ``MAX_TREES`` keys, and brings the structure, too.
+    itself; it is asked for at most ``MAX_TREES`` keys, and brings the structure, too. So does
+    ``with_values``, which asks for the values as text, from nodes that allow it.
     """
 
     cache: Name
@@ -151,6 +152,12 @@ class Read(Request, tag="read", frozen=True, kw_only=True):
     keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=MAX_KEYS)]
     with_structure: bool = False
     tree_under: Path | None = None
+    with_values: bool = False
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether much is asked of each value."""
+        return self.with_values or self.tree_under is not None
 
 
 class Canary(Request, tag="canary", frozen=True, kw_only=True):

@@ -204,8 +204,8 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
     _demand_cache(request.cache, conf)
     if len(request.keys) > conf.max_keys:
         raise Unmet("too-large", f"more than {conf.max_keys} keys in one request")
-    if request.tree_under is not None and len(request.keys) > MAX_TREES:
-        raise Unmet("too-large", f"trees of more than {MAX_TREES} values in one request")
+    if request.is_detailed and len(request.keys) > MAX_TREES:
+        raise Unmet("too-large", f"trees or texts of more than {MAX_TREES} values in one request")
     with _in_turn(_reading, f"this worker is on {READS_AT_ONCE} other readings"):
         pace = Budget(conf.budget_seconds)
         readings = read.read(backend_for(request.cache), request, conf, pace)

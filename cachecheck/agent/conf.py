@@ -46,6 +46,7 @@ MOST = {
 KNOWN = frozenset(
     {
         "ALLOW_CANARY",
+        "ALLOW_VALUES",
         "APPLICATION",
         "BUDGET_MS",
         "CACHES",
@@ -102,6 +103,7 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     expected_workers: int | None
     counts_hits: bool
     allows_canary: bool
+    allows_values: bool
     budget_seconds: float
     max_body_bytes: int
     max_keys: int
@@ -157,9 +159,8 @@ class _Reader:
             "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
             "expected_workers": self._positive("EXPECTED_WORKERS", None),
             "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
-            "allows_canary": self._get(
-                "ALLOW_CANARY", default=False, is_good=_is_bool, wanted="True or False"
-            ),
+            "allows_canary": self._allowed("ALLOW_CANARY"),
+            "allows_values": self._allowed("ALLOW_VALUES"),
             "budget_seconds": self._positive("BUDGET_MS", 50) / 1000,
             "max_body_bytes": self._positive("MAX_BODY", MAX_BODY_BYTES),
             "max_keys": self._positive("MAX_KEYS", MAX_KEYS),
@@ -192,6 +193,9 @@ class _Reader:
         if default is None:
             self._problem("ENABLED", f"{ENABLED_VARIABLE} must be one of 1, 0, true, false")
         return bool(self._get("ENABLED", bool(default), _is_bool, "True or False"))
+
+    def _allowed(self, name: str) -> bool:
+        return bool(self._get(name, default=False, is_good=_is_bool, wanted="True or False"))
 
     def _keyring(self) -> Keyring | None:
         secret = self._raw.get("SECRET", os.environ.get(SECRET_VARIABLE)) or ()

@@ -40,11 +40,18 @@ def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Readi
 
 
 def _telling(backend: Backend, request: Read, conf: Conf) -> Telling | None:
-    if not request.with_structure and request.tree_under is None:
-        return None
     under = request.tree_under
+    if under is None and not (request.with_structure or request.with_values):
+        return None
     tree = None if under is None else TreeWanted(under=under, is_withheld=conf.withholds_name)
-    return Telling(payload=backend.payload, tree=tree)
+    showing = conf.withholds_name if _may_show(request, conf) else None
+    return Telling(payload=backend.payload, tree=tree, showing=showing)
+
+
+def _may_show(request: Read, conf: Conf) -> bool:
+    """Whether values may leave as text: only of keys by whose name ``WITHHOLD`` can be judged."""
+    are_logical = all(key.naming == "logical" for key in request.keys)
+    return request.with_values and conf.allows_values and are_logical
 
 
 def _in_order(

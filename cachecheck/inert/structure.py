@@ -12,6 +12,7 @@ from cachecheck.inert.kinds import kind_of, printable
 from cachecheck.inert.limits import Limits, Meter
 from cachecheck.inert.outline import Outliner
 from cachecheck.inert.reading import read
+from cachecheck.inert.showing import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +33,7 @@ class Structure:
     100; ``models``: likewise, the labels of its Django models. ``django_version``: the one a model
     or queryset was pickled under, which the digest leaves out. ``protocol``: the one the pickle
     declares; protocols 0 and 1 declare none, and read 0. ``tree``: where it was asked for and is
-    not too large to say.
+    not too large to say; ``shown``: the value itself as text, where that was asked for.
     """
 
     digest: str
@@ -42,6 +43,7 @@ class Structure:
     django_version: str | None
     protocol: int
     tree: tuple[Place, ...] = ()
+    shown: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,13 +54,14 @@ class TreeWanted:
     is_withheld: IsWithheld
 
 
-def structural_digest(
+def structural_digest(  # noqa: PLR0913  one value, and how it is to be told
     payload: bytes,
     *,
     seed: bytes,
     limits: Limits = Limits(),  # noqa: B008 - frozen, so one default serves every call
     pace: Callable[[], bool] | None = None,
     tree: TreeWanted | None = None,
+    showing: IsWithheld | None = None,
 ) -> Structure:
     """Read a pickle as data, running nothing of it, and digest its structure.
 
@@ -69,7 +72,8 @@ def structural_digest(
     ``pace`` is called at every 1,024 operations of reading and digesting, where the caller may
     sleep; False from it ends the reading. Bytes after the pickle's end are refused: no Django
     backend writes any, so they tell of another codec (plain text such as ``N.B. …`` starts with a
-    whole pickle).
+    whole pickle). ``showing`` asks for the value itself as text, without what stands under the
+    names that it withholds.
 
     Raises InertUnreadable for what is no pickle, or one that refers to things outside itself, and
     InertTooLarge past a limit; nothing else, whatever the bytes.
@@ -88,6 +92,7 @@ def structural_digest(
         django_version=None if version is None else printable(version),
         protocol=protocol,
         tree=() if tree is None else _outlined(root, tree, digester, meter),
+        shown=None if showing is None else show(root, showing),
     )
 
 

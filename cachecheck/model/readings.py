@@ -11,6 +11,7 @@ from cachecheck.model.values import Count, FailureReason, Moment, Naming, Text, 
 MAX_TWIGS = 600
 MAX_STEP_CHARS = 64
 MAX_NAMES = 20
+MAX_SHOWN_CHARS = 6_000
 
 Step: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_STEP_CHARS)]
 """One step of a path into a value: ``.email``, ``[3]``, or a digest where a name must not leave."""
@@ -51,7 +52,7 @@ class Present(Value, tag_field="state", tag="present", frozen=True, kw_only=True
     ``protocol`` of a pickle, the Django that ``written_by`` names, and names of ``globals`` that
     the value refers to beyond builtins. ``unreadable`` says why the application behind this view
     cannot read the value: what it cannot import, or why it cannot be decoded. ``tree`` is there
-    where it was asked for.
+    where it was asked for, ``shown``, the value itself as text, where the node allows it as well.
     """
 
     digest: Text
@@ -67,6 +68,7 @@ class Present(Value, tag_field="state", tag="present", frozen=True, kw_only=True
     globals: Names = ()
     unreadable: Names = ()
     tree: Tree = ()
+    shown: Annotated[str, Meta(max_length=MAX_SHOWN_CHARS)] | None = None
 
 
 class Missing(Value, tag_field="state", tag="missing", frozen=True, kw_only=True):

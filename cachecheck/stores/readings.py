@@ -41,11 +41,13 @@ class Telling:
     """How structures are told: from which bytes, and with which tree.
 
     ``missing`` names what the application here lacks to load the value, importing nothing.
+    ``showing`` asks for the value as text, without what stands under the names that it withholds.
     """
 
     payload: Payload
     missing: Callable[[Structure], tuple[str, ...]] = _nothing
     tree: TreeWanted | None = None
+    showing: Callable[[str], bool] | None = None
 
 
 class Reader:
@@ -92,7 +94,11 @@ class Reader:
     def _told(self, plain: Present, stored: Stored, telling: Telling) -> Present:
         try:
             found = structural_digest(
-                telling.payload(stored), seed=self._seed, pace=self._pace, tree=telling.tree
+                telling.payload(stored),
+                seed=self._seed,
+                pace=self._pace,
+                tree=telling.tree,
+                showing=telling.showing,
             )
         except InertError as exc:
             return replace(plain, structure_unknown=exc.reason)
@@ -106,6 +112,7 @@ class Reader:
             globals=tuple(filter(_is_beyond_builtins, found.globals))[:MAX_NAMES],
             unreadable=telling.missing(found)[:MAX_NAMES],
             tree=tuple(Twig(**asdict(place)) for place in found.tree),
+            shown=found.shown,
         )
 
 

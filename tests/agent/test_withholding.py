@@ -120,3 +120,34 @@ def test_a_digest_is_listed_and_read_but_its_logical_key_never_leaves(
         assert SESSION not in repr(summary)
         assert isinstance(reading(backend, entry.key.name, entry.key.naming), Present)
         assert is_withheld(reading(backend, SESSION, "logical"))
+
+
+# --- values as text ------------------------------------------------------------------------
+
+
+def shown(backend: Backend, name: str, naming: Any = "logical", **chosen: Any) -> str | None:
+    keys = (Key(name=name, naming=naming),)
+    request = Read(run="r", cache="default", seed="00" * 16, keys=keys, with_values=True)
+    (found,) = read.read(backend, request, settings_of(**chosen), always)
+    return found.shown if isinstance(found, Present) else None
+
+
+@pytest.fixture
+def person(make_cache: Callable[..., BaseCache]) -> Backend:
+    backend = local(make_cache, None)
+    backend.cache.set("person:1", {"name": "Ada", "password": "hunter2"})
+    backend.cache.set(SESSION, {"name": "Ada"})
+    return backend
+
+
+def test_values_leave_only_where_the_node_allows_it(person: Backend) -> None:
+    assert shown(person, "person:1") is None
+    assert shown(person, "person:1", ALLOW_VALUES=False) is None
+    told = shown(person, "person:1", ALLOW_VALUES=True)
+    assert told == "{'name': 'Ada', 'password': <withheld>}"
+
+
+def test_values_of_withheld_keys_never_leave(person: Backend) -> None:
+    assert shown(person, SESSION, ALLOW_VALUES=True) is None
+    stored = person.stored_key("person:1")
+    assert shown(person, stored, "stored", ALLOW_VALUES=True) is None

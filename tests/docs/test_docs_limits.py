@@ -25,6 +25,7 @@ from cachecheck.coordinator import (
 from cachecheck.coordinator.audit import audit, scheme, summing
 from cachecheck.inert import Limits
 from cachecheck.inert.outline import MOST_PLACES
+from cachecheck.inert.showing import MOST_CHARACTERS
 from cachecheck.signing import MAX_AGE_SECONDS, fields
 from cachecheck.stores.direct import parsing
 from cachecheck.stores.direct.members import _MAX_REPLICAS
@@ -63,7 +64,8 @@ IN_CODE = {
     "waiting for a store's connection or answer": pool.TIMEOUT_SECONDS,
     "connections to one Redis for one probe": pool._CONNECTIONS,  # noqa: SLF001
     "waiting for the lock of a LocMemCache": locmem.LOCK_SECONDS,
-    "values of one request whose tree of digests is told": wire.MAX_TREES,
+    "values of one request whose tree of digests, or text, is told": wire.MAX_TREES,
+    "characters of a value that is shown": MOST_CHARACTERS,
     "places in one tree of digests": model.MAX_TWIGS,
     "names that a value refers to, told of each kind": model.MAX_NAMES,
     "depth of a pickle": Limits().max_depth,

@@ -135,11 +135,12 @@ def _namespace(spec: StoreSpec, probe_key: str) -> Namespace:
 
 def _telling(spec: StoreSpec, request: Read) -> Telling | None:
     """Tell structures, with names as an agent withholds them whose site set nothing."""
-    if not request.with_structure and request.tree_under is None:
-        return None
     under = request.tree_under
+    if under is None and not (request.with_structure or request.with_values):
+        return None
     tree = None if under is None else TreeWanted(under=under, is_withheld=is_sensitive)
-    return Telling(payload=_payload_of(spec), tree=tree)
+    showing = is_sensitive if request.with_values else None
+    return Telling(payload=_payload_of(spec), tree=tree, showing=showing)
 
 
 def _payload_of(spec: StoreSpec) -> Callable[[Stored], bytes]:
