@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import platform
 import time
 from contextlib import closing
 from importlib import metadata
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import django
@@ -20,10 +22,13 @@ from cachecheck.errors import StoreError
 from cachecheck.model import (
     CacheDescription,
     Capabilities,
+    Failed,
     Namespace,
     StoreIdentity,
     Versions,
 )
+from cachecheck.stores.failures import CREDENTIALS_REFUSED
+from cachecheck.stores.readings import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,15 +36,26 @@ if TYPE_CHECKING:
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
     from cachecheck.model import Scope, ServerCounters
+    from cachecheck.stores.base import Store
     from cachecheck.wire import ExpectedBy
 
-    Observed = tuple[StoreIdentity, Capabilities, ServerCounters | None]
+    Observed = tuple[StoreIdentity, Capabilities, ServerCounters | None, str | None]
 
 log = logging.getLogger("cachecheck.agent")
 
 MAX_SECONDS = 4.0
 
-PICKLE_PROTOCOL = 5  # django.core.cache writes pickle.HIGHEST_PROTOCOL, which is this since 3.8
+LIBRARIES = {
+    "brotli": "brotli",
+    "lz4": "lz4",
+    "lzma": "_lzma",  # lzma itself is there without it, and cannot be imported
+    "msgpack": "msgpack",
+    "orjson": "orjson",
+    "pyzstd": "pyzstd",
+    "zstandard": "zstandard",
+}
+"""What codecs take that not every machine has, and the module by which that is seen."""
+
 _CLIENTS = ("redis", "django-redis", "pymemcache", "hiredis")
 
 
@@ -49,10 +65,11 @@ def versions() -> Versions:
         python=platform.python_version(),
         django=django.get_version(),
         agent=__version__,
-        pickle_protocol=PICKLE_PROTOCOL,
+        pickle_protocol=pickle.HIGHEST_PROTOCOL,
         clients=tuple(
             (name, version) for name in _CLIENTS if (version := _installed(name)) is not None
         ),
+        libraries=tuple(name for name, module in LIBRARIES.items() if _can_be_imported(module)),
     )
 
 
@@ -101,7 +118,9 @@ def _describe(
     backend: Backend, declared: Scope | None, probe_keys: Sequence[str], lateness: str | None
 ) -> CacheDescription:
     cache = backend.cache
-    identity, capabilities, server = _observe(backend) if lateness is None else _unasked(lateness)
+    identity, capabilities, server, failing = (
+        _observe(backend, probe_keys) if lateness is None else _unasked(lateness)
+    )
     counted = counters.snapshot(backend.alias)
     return CacheDescription(
         alias=backend.alias,
@@ -118,22 +137,50 @@ def _describe(
         routing=backend.routing(probe_keys),
         routing_unknown=backend.routing_unknown(),
         dead_servers=backend.dead_servers(),
+        pickle_protocol=backend.pickle_protocol(),
+        needs=backend.needs(),
+        failing=failing,
+        hides_errors=backend.hides_errors(),
         is_counting=counted is not None,
         counters=counted,
         server_counters=server,
     )
 
 
-def _observe(backend: Backend) -> Observed:
+def _observe(backend: Backend, probe_keys: Sequence[str]) -> Observed:
     with closing(backend.store()) as store:
         try:
-            return store.identity(), store.capabilities(), backend.server_counters(store)
+            identity, capabilities = store.identity(), store.capabilities()
+            failing = _failing(backend, store, identity, probe_keys)
+            return identity, capabilities, backend.server_counters(store), failing
         except StoreError as exc:
             return _unasked(exc.reason)
 
 
+def _failing(
+    backend: Backend, store: Store, identity: StoreIdentity, probe_keys: Sequence[str]
+) -> str | None:
+    """Say why the store does not answer; None: it does, or it is none that can be asked.
+
+    Whoever told its identity has answered. Else keys are read that are not there: a server may keep
+    to itself who it is and serve the site all the same. Where there are several servers, none of
+    them answers.
+    """
+    if identity.grade in {"observed", "suggested", "none"} and backend.is_asked_for_identity:
+        return None
+    stored = [backend.stored_key(key) for key in probe_keys]
+    readings = tuple(guarded(store.read(stored, lambda: True), len(stored)))
+    details = [
+        reading.detail
+        for reading in readings
+        if isinstance(reading, Failed)
+        and (reading.reason in {"unreachable", "error"} or reading.detail == CREDENTIALS_REFUSED)
+    ]
+    return details[0] if details and len(details) == len(readings) else None
+
+
 def _unasked(reason: str) -> Observed:
-    return _unobserved(reason), _incapable(reason), None
+    return _unobserved(reason), _incapable(reason), None, None
 
 
 def _broken(alias: str, declared: Scope | None, reason: str) -> CacheDescription:
@@ -156,6 +203,14 @@ def _unobserved(reason: str) -> StoreIdentity:
 
 def _incapable(reason: str) -> Capabilities:
     return Capabilities(can_scan=False, can_read=False, reasons=(reason,))
+
+
+def _can_be_imported(module: str) -> bool:
+    """Say whether a module is there, without importing it."""
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # a site may have put anything into sys.modules
+        return False
 
 
 def _installed(name: str) -> str | None:

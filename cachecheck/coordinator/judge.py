@@ -18,6 +18,7 @@ from cachecheck.model import Finding, Report, RunRow, Severity, Verdict
 from cachecheck.rules import (
     backend,
     builders,
+    failing,
     fleet,
     hit_ratio,
     namespace,
@@ -90,6 +91,7 @@ def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) ->
         *fleet.check(seen),
         *backend.check(seen, observed.stores),
         *routing.check(seen),
+        *failing.check(seen),
         *namespace.check(seen),
         *builders.check(seen, show),
         *value.check(seen, outcomes, compared, show),

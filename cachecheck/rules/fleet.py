@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from cachecheck.rules import versions
 from cachecheck.rules.catalogue import finding
 from cachecheck.rules.grouping import (
     by_application,
@@ -16,9 +16,9 @@ from cachecheck.rules.grouping import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from cachecheck.model import Finding, Severity, Versions
+    from cachecheck.model import Finding
     from cachecheck.rules.observations import (
         Clock,
         Findings,
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 TOLERANCE_SECONDS = 2.0
 
-_ABSENT = "not installed"
-_PROTOCOL = "pickle protocol"
-_FEATURE = re.compile(r"\d+(\.\d+)?")
-
 
 def check(fleet: Fleet, *, tolerance_seconds: float = TOLERANCE_SECONDS) -> Findings:
     """Give F001 to F008; versions and releases are compared within one application."""
@@ -40,7 +36,7 @@ def check(fleet: Fleet, *, tolerance_seconds: float = TOLERANCE_SECONDS) -> Find
         *(found for node in fleet.nodes for found in _silent(node)),
         *_skewed(fleet, tolerance_seconds),
         *(found for node in fleet.nodes for found in _unseen(node)),
-        *_versions(fleet),
+        *versions.check(fleet),
         *_releases(fleet),
         *(found for node in fleet.nodes for found in _restarted(node)),
         *(found for node in fleet.nodes for found in _balanced(node, fleet)),
@@ -140,57 +136,7 @@ def _restarted(node: ObservedNode) -> Iterator[Finding]:
         )
 
 
-# --- F005, F006 ----------------------------------------------------------------------------
-
-
-def _versions(fleet: Fleet) -> Iterator[Finding]:
-    for application, workers in by_application(fleet).items():
-        parts = {one.label: _parts(one.versions) for one in workers}
-        names = tuple(dict.fromkeys(name for had in parts.values() for name in had))
-        spread = {name: {had.get(name, _ABSENT): None for had in parts.values()} for name in names}
-        differing = tuple(name for name in names if len(spread[name]) > 1)
-        if not differing:
-            continue
-        groups = group_by({view: _told(had, differing) for view, had in parts.items()})
-        severity, consequence = _weigh(spread, differing)
-        yield finding(
-            "F005",
-            severity=severity,
-            message=f"{contrast(groups, fleet)}; {consequence}",
-            subject=application,
-            groups=groups,
-            evidence={
-                "application": application,
-                "differs": {name: list(spread[name]) for name in differing},
-            },
-        )
-
-
-def _parts(versions: Versions) -> dict[str, str]:
-    return {
-        "Python": versions.python,
-        "Django": versions.django,
-        "cachecheck": versions.agent,
-        _PROTOCOL: str(versions.pickle_protocol),
-        **dict(versions.clients),
-    }
-
-
-def _told(had: Mapping[str, str], differing: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {had.get(name, _ABSENT)}" for name in differing)
-
-
-def _weigh(spread: Mapping[str, Iterable[str]], differing: tuple[str, ...]) -> tuple[Severity, str]:
-    if _PROTOCOL in differing:
-        return "warning", "workers with the older protocol cannot read what the newer ones write"
-    if any(len({_feature(version) for version in spread[name]}) > 1 for name in differing):
-        return "info", "feature releases differ, so entries may not be readable everywhere"
-    return "info", "patch releases only"
-
-
-def _feature(version: str) -> str:
-    match = _FEATURE.match(version)
-    return match[0] if match else version
+# --- F006 ----------------------------------------------------------------------------------
 
 
 def _releases(fleet: Fleet) -> Iterator[Finding]:

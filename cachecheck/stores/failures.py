@@ -10,6 +10,8 @@ from cachecheck.model import Failed
 if TYPE_CHECKING:
     from cachecheck.model import FailureReason
 
+CREDENTIALS_REFUSED = "the server refused the credentials"
+
 
 def as_reading(exc: StoreError) -> Failed:
     """Give the reading of a key that could not be read for this reason; never a miss."""

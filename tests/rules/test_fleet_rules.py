@@ -10,7 +10,7 @@ from cachecheck.rules.observations import Clock
 from observed import VERSIONS, cache, codes, fleet, grouped, healthy, node, web, worker
 
 if TYPE_CHECKING:
-    from cachecheck.rules.observations import Findings, ObservedNode
+    from cachecheck.rules.observations import Findings
 
 
 def clock(offset: float, uncertainty: float = 0.01) -> Clock:
@@ -141,54 +141,7 @@ def test_replaced_worker_whose_successor_was_not_heard_is_unseen() -> None:
     assert codes(found) == ["F004", "F007"]
 
 
-# --- F005, F006 ----------------------------------------------------------------------------
-
-
-def with_versions(**changed: Any) -> ObservedNode:
-    return web("web-3", versions=msgspec.structs.replace(VERSIONS, **changed))
-
-
-def test_another_pickle_protocol_is_a_warning_that_names_the_outlier() -> None:
-    (found,) = rules.check(
-        fleet(web("web-1"), web("web-2"), with_versions(pickle_protocol=6, python="3.16.0"))
-    )
-    assert (found.code, found.severity, found.subject) == ("F005", "warning", "shop")
-    assert "Python 3.16.0, pickle protocol 6 on web-3" in found.message
-    assert "cannot read" in found.message
-    assert grouped(found) == {
-        "Python 3.12.4, pickle protocol 5": ("web-1:1", "web-2:1"),
-        "Python 3.16.0, pickle protocol 6": ("web-3:1",),
-    }
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"python": "3.11.9"},
-        {"django": "5.2.1"},
-        {"django": "main"},
-        {"agent": "0.2.0"},
-        {"clients": (("redis", "7.0.0"),)},
-        {"clients": ()},
-    ],
-)
-def test_other_feature_releases_are_information(changed: dict[str, Any]) -> None:
-    (found,) = rules.check(fleet(web("web-1"), web("web-2"), with_versions(**changed)))
-    assert (found.code, found.severity) == ("F005", "info")
-    assert "feature releases differ" in found.message
-    assert "on web-3" in found.message
-
-
-def test_patch_releases_are_said_to_be_no_more() -> None:
-    (found,) = rules.check(
-        fleet(web("web-1"), with_versions(python="3.12.9", clients=(("redis", "8.1.2"),)))
-    )
-    assert (found.code, found.severity) == ("F005", "info")
-    assert "patch releases only" in found.message
-    assert found.evidence["differs"] == {
-        "Python": ["3.12.4", "3.12.9"],
-        "redis": ["8.1.0", "8.1.2"],
-    }
+# --- F006 ----------------------------------------------------------------------------------
 
 
 def test_versions_and_releases_of_different_applications_may_differ() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from cachecheck.agent.namespaces import observe, recover
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 Pairs = tuple[tuple[str, str], ...]
 
+_WHOLE = re.compile(r"-?[0-9]{1,3}")
+
 
 class Backend:
     """One cache alias of this process, as cachecheck looks at it.
@@ -27,6 +31,7 @@ class Backend:
     kind: ClassVar[str] = "unsupported"
     scope: ClassVar[Scope] = "network"
     naming: ClassVar[Naming] = "stored"
+    is_asked_for_identity: ClassVar[bool] = True  # else its identity does not show that it answers
 
     def __init__(self, alias: str, cache: BaseCache) -> None:
         self.alias = alias
@@ -43,6 +48,21 @@ class Backend:
     def codec(self) -> Pairs:
         """Give what decides how values become bytes: serializer, compressor, their options."""
         return ()
+
+    def pickle_protocol(self) -> int | None:
+        """Give the protocol of the pickles that are written; None: none are, or it is not known."""
+        told = dict(self.codec()).get("pickle_protocol", "")
+        if not _WHOLE.fullmatch(told):
+            return None
+        return pickle.HIGHEST_PROTOCOL if told.startswith("-") else int(told)
+
+    def needs(self) -> tuple[str, ...]:
+        """Name the libraries, out of ``describe.LIBRARIES``, that reading entries takes."""
+        return ()
+
+    def hides_errors(self) -> bool:
+        """Say whether the site sees misses where the store does not answer."""
+        return False
 
     def routing(self, probe_keys: Sequence[str]) -> Pairs:
         """Give the server that each logical probe key goes to; empty where there is one server."""

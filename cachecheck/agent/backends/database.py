@@ -233,6 +233,7 @@ class DatabaseBackend(Backend):
 
     kind = "database"
     scope = "network"
+    is_asked_for_identity = False
 
     def store(self) -> DatabaseStore:
         """Read where the site's router sends reads of the cache table."""

@@ -34,6 +34,12 @@ _IDENTITY = "django_redis.compressors.identity.IdentityCompressor"
 _READABLE = "django_redis.client.default.DefaultClient"
 _UNREADABLE = ("django_redis.client.sharded.ShardClient", "django_redis.client.herd.HerdClient")
 _IN_CODEC = {"SERIALIZER", "COMPRESSOR", "PICKLE_VERSION"}
+_LIBRARIES = {
+    "django_redis.compressors.lz4.Lz4Compressor": "lz4",
+    "django_redis.compressors.lzma.LzmaCompressor": "lzma",
+    "django_redis.compressors.zstd.ZStdCompressor": "pyzstd",
+    "django_redis.serializers.msgpack.MSGPackSerializer": "msgpack",
+}
 _LZMA_MEMORY_BYTES = 64 << 20
 
 _DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
@@ -80,6 +86,21 @@ class DjangoRedisBackend(Backend):
             ("compressor", str(options.get("COMPRESSOR", _IDENTITY))),
             ("pickle_protocol", str(options.get("PICKLE_VERSION", pickle.DEFAULT_PROTOCOL))),
         )
+
+    def pickle_protocol(self) -> int | None:
+        """Give the protocol, which no other serializer than that of pickles has."""
+        serializer = str(self._options().get("SERIALIZER", _PICKLE))
+        return super().pickle_protocol() if serializer == _PICKLE else None
+
+    def needs(self) -> tuple[str, ...]:
+        """Name the libraries of serializer and compressor."""
+        named = (value for _, value in self.codec()[:2])
+        return tuple(_LIBRARIES[name] for name in named if name in _LIBRARIES)
+
+    def hides_errors(self) -> bool:
+        """Say whether ``IGNORE_EXCEPTIONS`` is on, for this alias or for all."""
+        cache: Any = self.cache
+        return bool(cache._ignore_exceptions)  # noqa: SLF001
 
     def server_counters(self, store: Store) -> ServerCounters | None:
         """Give the hits and misses of the whole server."""

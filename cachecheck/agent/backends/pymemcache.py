@@ -67,6 +67,10 @@ class PyMemcacheBackend(Backend):
             return ()
         return tuple((key, self._route(self.stored_key(key))) for key in probe_keys)
 
+    def hides_errors(self) -> bool:
+        """Say whether ``ignore_exc`` is on."""
+        return bool(self._options().get("ignore_exc", False))
+
     def server_counters(self, store: Store) -> ServerCounters | None:
         """Give the hits and misses of all servers together."""
         return store.counters() if isinstance(store, MemcachedStore) else None

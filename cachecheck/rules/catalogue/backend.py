@@ -64,6 +64,22 @@ KINDS = (
         "retry_attempts) misses instead of dividing keys anew.",
     ),
     Kind(
+        code="B006",
+        name="backend-failing",
+        severity="error",
+        meaning="The store behind the cache does not answer, or takes no writes. Where the client "
+        "hides errors the site runs on as if nothing had ever been cached; elsewhere every use of "
+        "the cache raises.",
+        detection="Connections of our own, with the site's parameters and credentials, were "
+        "refused, timed out or were not let in, in two looks with --settle between them. The "
+        "message says whether IGNORE_EXCEPTIONS or ignore_exc hides that.",
+        not_confused_with="An empty cache; a server that answers and denies INFO; nodes that do "
+        "not answer themselves (F001).",
+        remedy="Start the server, or mend the network, the firewall or the credentials between it "
+        "and the nodes that are named. Log what the client ignores "
+        "(DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS), so that the next outage shows.",
+    ),
+    Kind(
         code="B007",
         name="no-cache",
         severity="warning",

@@ -65,13 +65,17 @@ KINDS = (
         severity="warning",
         meaning="Workers of one application run different versions of what writes and reads cache "
         "entries.",
-        detection="Python, Django, cache clients, agent and the highest pickle protocol are "
-        "compared within one application. A different pickle protocol is a warning, since older "
-        "workers cannot read what newer ones write; all else is information.",
-        not_confused_with="Patch releases, which are said to be no more than that.",
+        detection="Python, Django, cache clients, agent, the highest pickle protocol and the "
+        "libraries that serializers and compressors take are compared within one application. It "
+        "is a warning where entries may not be readable: shared pickles under several feature "
+        "releases of Python or Django, a pickle protocol that some cannot read, a library that "
+        "some lack. All else is information.",
+        not_confused_with="Patch releases, which are said to be no more than that; other codecs, "
+        "which are B010.",
         remedy="Deploy the same image or lock file everywhere. Until then give the new version its "
         "own entries (another VERSION or KEY_PREFIX in CACHES), or set OPTIONS['PICKLE_VERSION'] "
-        "(django-redis) or a JSON serializer that both can read.",
+        "(django-redis) or a JSON serializer that both can read. Install the library that is "
+        "missing.",
     ),
     Kind(
         code="F006",

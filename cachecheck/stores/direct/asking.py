@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable
 from cachecheck.model import Failed
-from cachecheck.stores.redis.failures import CREDENTIALS_REFUSED, foreign_exceptions, translate
+from cachecheck.stores.failures import CREDENTIALS_REFUSED
+from cachecheck.stores.redis.failures import foreign_exceptions, translate
 
 if TYPE_CHECKING:
     import redis

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.model import Failed
-from cachecheck.stores.failures import as_reading, network_reason
+from cachecheck.stores.failures import CREDENTIALS_REFUSED, as_reading, network_reason
 
 if TYPE_CHECKING:
     import redis.exceptions
 
 _IN_PIPELINE = "caused error: "
-CREDENTIALS_REFUSED = "the server refused the credentials"
 KEY_FORBIDDEN = "the access rules forbid this key"
 NOT_SERVED = "this server of a Redis Cluster does not serve the key"
 

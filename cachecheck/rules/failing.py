@@ -1,0 +1,99 @@
+"""B006: the store behind an alias has to answer, and to take what is written.
+
+A client that hides errors makes an outage look like a cache without entries. What is said here was
+said twice, the second time after the settle time: a store that was restarted answers again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cachecheck.rules.catalogue import finding
+from cachecheck.rules.grouping import aliases, contrast, enumerated, group_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cachecheck.model import CacheDescription, Finding, Group
+    from cachecheck.rules.grouping import Alias, Sight
+    from cachecheck.rules.observations import Findings, Fleet
+
+_ANSWERS = "answers"
+
+
+def check(fleet: Fleet) -> Findings:
+    """Give a B006 for each alias of each application whose store does not answer some views."""
+    return tuple(found for alias in aliases(fleet) for found in _silent(alias, fleet))
+
+
+def suspects(fleet: Fleet) -> tuple[str, ...]:
+    """Name workers to be asked again: one of each node for each thing that was said there."""
+    chosen: dict[tuple[str, str, str], str] = {}
+    for alias in aliases(fleet):
+        for sight in alias.sights:
+            if (said := sight.cache.failing) is not None:
+                chosen.setdefault((sight.worker.node, alias.name, said), sight.label)
+    return tuple(dict.fromkeys(chosen.values()))
+
+
+def _silent(alias: Alias, fleet: Fleet) -> Iterator[Finding]:
+    nodes = {sight.worker.node for sight in alias.sights if _is_confirmed(sight)}
+    failing = {
+        sight.label: sight.cache.failing
+        for sight in alias.sights
+        if sight.cache.failing is not None and sight.worker.node in nodes
+    }
+    if not failing:
+        return
+    groups = group_by(
+        {sight.label: failing.get(sight.label) for sight in alias.but()},
+        lambda reason: _ANSWERS if reason is None else f"does not answer: {reason}",
+    )
+    hiding = [sight.label for sight in alias.sights if _hides(sight, failing)]
+    yield finding(
+        "B006",
+        message=f"the store of {alias.name!r} {_where(groups, fleet)}{_hidden(hiding, failing)}",
+        cache=alias.name,
+        subject=alias.application,
+        groups=groups,
+        evidence={
+            "application": alias.application,
+            "reasons": list(dict.fromkeys(failing.values())),
+            "addresses": sorted(
+                {sight.cache.identity.address for sight in alias.sights if sight.label in failing}
+            ),
+            "errors_hidden_on": hiding,
+        },
+    )
+
+
+def _is_confirmed(sight: Sight) -> bool:
+    later = again_of(sight)
+    return sight.cache.failing is not None and later is not None and later.failing is not None
+
+
+def again_of(sight: Sight) -> CacheDescription | None:
+    """Give what the worker said of the alias when it was asked again; None: it was not heard."""
+    said = sight.worker.again.caches if sight.worker.again else ()
+    return next((cache for cache in said if cache.alias == sight.cache.alias), None)
+
+
+def _hides(sight: Sight, failing: Iterable[str]) -> bool:
+    return sight.label in failing and sight.cache.hides_errors
+
+
+def _where(groups: tuple[Group, ...], fleet: Fleet) -> str:
+    if len(groups) == 1:
+        return f"{groups[0].value} on all {len(groups[0].views)} views"
+    if all(group.value != _ANSWERS for group in groups):
+        views = [view for group in groups for view in group.views]
+        reasons = enumerated([str(group.value).partition(": ")[2] for group in groups])
+        return f"does not answer on any of {len(views)} views: {reasons}"
+    return contrast(groups, fleet)
+
+
+def _hidden(hiding: list[str], failing: dict[str, str]) -> str:
+    if not hiding:
+        return ""
+    where = "there" if len(hiding) == len(failing) else f"on {len(hiding)} of these views"
+    return f"; the client hides errors {where}, so the site sees misses"
