@@ -21,6 +21,7 @@ _BY_BASE_CLASS = {
     "django.core.cache.backends.dummy.DummyCache": "dummy:DummyBackend",
     "django.core.cache.backends.filebased.FileBasedCache": "filebased:FileBasedBackend",
     "django.core.cache.backends.locmem.LocMemCache": "locmem:LocMemBackend",
+    "django.core.cache.backends.memcached.PyLibMCCache": "pylibmc:PyLibMCBackend",
     "django.core.cache.backends.memcached.PyMemcacheCache": "pymemcache:PyMemcacheBackend",
     "django.core.cache.backends.redis.RedisCache": "redis:RedisBackend",
     "django_redis.cache.RedisCache": "django_redis:DjangoRedisBackend",

@@ -56,7 +56,16 @@ LIBRARIES = {
 }
 """What codecs take that not every machine has, and the module by which that is seen."""
 
-_CLIENTS = ("redis", "django-redis", "pymemcache", "hiredis")
+_CLIENTS = (
+    "redis",
+    "django-redis",
+    "pymemcache",
+    "hiredis",
+    "pylibmc",
+    "django-valkey",
+    "valkey",
+    "diskcache",
+)
 
 
 def versions() -> Versions:

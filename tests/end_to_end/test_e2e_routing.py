@@ -3,15 +3,16 @@
 Every alias of this fleet is a scenario of its own; those that end in `-drift` differ on web-3.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from harness.memcached import MemcachedServer
 from harness.nodes import Node
-from harness.scenarios import MEMCACHED, Check, Launch, caches, outliers, views_of
+from harness.scenarios import MEMCACHED, PYLIBMC, Check, Launch, caches, outliers, views_of
 
-GIVES_UP = {"ignore_exc": True, "retry_attempts": 0, "dead_timeout": 600}
+HAS_PYLIBMC = find_spec("pylibmc") is not None
 KEYS = [f"key:{number}" for number in range(40)]
 
 
@@ -30,13 +31,20 @@ def fleet(
     launch: Launch, servers: list[MemcachedServer], mortal: MemcachedServer
 ) -> tuple[Node, ...]:
     first, second, third = (server.address for server in servers)
+    ordered, other_order = [first, second, third], [third, first, second]
     lists: dict[str, tuple[list[str], list[str]]] = {
-        "alike": ([first, second, third], [first, second, third]),
-        "order": ([first, second, third], [third, first, second]),
+        "alike": (ordered, ordered),
+        "order": (ordered, other_order),
         "spelling-drift": ([first, second], [first, second.replace("127.0.0.1", "localhost")]),
         "missing-drift": ([first, second, third], [first, third]),
         "dead-drift": ([first, mortal.address], [first, mortal.address]),
     }
+    if HAS_PYLIBMC:
+        lists |= {
+            "pylibmc": (ordered, ordered),
+            "pylibmc-ketama": (ordered, other_order),
+            "pylibmc-drift": (ordered, other_order),
+        }
 
     def settings(number: int) -> dict[str, Any]:
         return {
@@ -47,11 +55,19 @@ def fleet(
     return launch.nodes(*({"caches": settings(number)} for number in range(3)), workers=1)
 
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "dead-drift": {"ignore_exc": True, "retry_attempts": 0, "dead_timeout": 600},
+    "pylibmc-ketama": {"behaviors": {"ketama": True}},
+}
+
+
 def _memcached(prefix: str, servers: list[str]) -> dict[str, Any]:
-    options = GIVES_UP if prefix == "dead-drift" else {}
     return {
-        "BACKEND": MEMCACHED, "LOCATION": servers, "KEY_PREFIX": prefix, "OPTIONS": options,
-    }  # fmt: skip
+        "BACKEND": PYLIBMC if prefix.startswith("pylibmc") else MEMCACHED,
+        "LOCATION": servers,
+        "KEY_PREFIX": prefix,
+        "OPTIONS": OPTIONS.get(prefix, {}),
+    }
 
 
 def _fill(node: Node, *aliases: str) -> None:
@@ -119,3 +135,26 @@ def test_server_that_one_node_has_given_up_is_named_also_when_it_is_back(
         assert set(found["evidence"]["keys_per_server"]["A"]) == {
             mortal.address, *found["evidence"]["keys_per_server"]["B"],
         }  # fmt: skip
+
+
+@pytest.mark.skipif(not HAS_PYLIBMC, reason="there is no wheel of pylibmc for this Python")
+def test_list_in_another_order_sends_keys_of_libmemcached_elsewhere(
+    fleet: tuple[Node, ...], servers: list[MemcachedServer], check: Check
+) -> None:
+    _fill(fleet[0], "pylibmc", "pylibmc-ketama", "pylibmc-drift")
+    checked = check(fleet, *caches("pylibmc", "pylibmc-ketama", "pylibmc-drift"))
+    assert checked.exit_code == 1
+    assert checked.codes_by_cache == {
+        "pylibmc": [],
+        "pylibmc-ketama": [],
+        "pylibmc-drift": ["B004"],
+    }
+    found = checked.only("B004")
+    assert outliers(found) == views_of(fleet[2])
+    assert "the servers stand in another order" in found["message"]
+    addresses = {server.address for server in servers}
+    assert set(found["evidence"]["keys_per_server"]["A"]) == addresses
+    assert sum(found["evidence"]["moved"]["B"].values()) == found["evidence"]["probe_keys"]
+    for alias in ("pylibmc", "pylibmc-ketama"):
+        assert checked.views_by_store(alias) == [3]
+        assert checked.cache(alias)["agreement"]["agreeing"] == len(KEYS)

@@ -83,10 +83,12 @@ def wait_until(
         time.sleep(poll_seconds)
 
 
-def exchange(port: int, request: bytes, timeout_seconds: float = 1.0) -> bytes:
+def exchange(
+    port: int, request: bytes, timeout_seconds: float = 1.0, *, host: str = LOOPBACK
+) -> bytes:
     """Return what a server says first to these bytes; nothing where it does not answer."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout_seconds) as connection:
+        with socket.create_connection((host, port), timeout_seconds) as connection:
             connection.sendall(request)
             return connection.recv(65_536)
     except OSError:

@@ -18,6 +18,7 @@ DATABASE = "django.core.cache.backends.db.DatabaseCache"
 DUMMY = "django.core.cache.backends.dummy.DummyCache"
 REDIS = "django.core.cache.backends.redis.RedisCache"
 MEMCACHED = "django.core.cache.backends.memcached.PyMemcacheCache"
+PYLIBMC = "django.core.cache.backends.memcached.PyLibMCCache"
 DJANGO_REDIS = "django_redis.cache.RedisCache"
 
 

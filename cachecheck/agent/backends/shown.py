@@ -27,6 +27,7 @@ _HARMLESS_TEXT = frozenset(
         "connection_factory",
         "connection_pool_class",
         "db",
+        "distribution",
         "encoding",
         "encoding_errors",
         "hash",
