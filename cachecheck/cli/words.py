@@ -179,6 +179,15 @@ Settle: TypeAlias = Annotated[
         rich_help_panel=_HOW,
     ),
 ]
+Window: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--window",
+        metavar="SECONDS",
+        help="Compare the hits of so long a time; default: since the workers' start.",
+        rich_help_panel=_HOW,
+    ),
+]
 Select: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
 from cachecheck.intervals import wilson
 from cachecheck.model import HitRatioRow, KeyGroupRow, ViewRow
+from cachecheck.moments import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ def _agent_row(view: ViewRow, counters: Counters) -> HitRatioRow:
     return HitRatioRow(
         view=view,
         source="agent",
-        since=_iso(counters.since),
+        since=iso(counters.since),
         sets=counters.sets,
         deletes=counters.deletes,
         errors=counters.errors,
@@ -61,7 +61,7 @@ def _server_row(view: ViewRow, told: Sequence[ServerCounters]) -> HitRatioRow:
     return HitRatioRow(
         view=view,
         source="server",
-        since=_iso(first.since),
+        since=iso(first.since),
         evictions=first.evictions,
         expirations=first.expirations,
         own_reads=sum(counters.own_hits + counters.own_misses for counters in told),
@@ -88,7 +88,3 @@ def _looks(counted: Counters | ServerCounters | KeyGroup) -> _Looks:
         "ratio": round(counted.hits / looks, 6) if looks else None,
         "interval95": wilson(counted.hits, looks) if looks else None,
     }
-
-
-def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

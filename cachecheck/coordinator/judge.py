@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import UTC, datetime
 from fnmatch import translate
 from typing import TYPE_CHECKING
 
@@ -15,13 +14,16 @@ from cachecheck.coordinator.coverage import Coverage, cover
 from cachecheck.coordinator.rows import cache_rows, node_rows
 from cachecheck.digest import pseudonym
 from cachecheck.model import Finding, Report, RunRow, Severity, Verdict
+from cachecheck.moments import iso
 from cachecheck.rules import (
     backend,
     builders,
     failing,
+    collapse,
     fleet,
     hit_ratio,
     namespace,
+    pressure,
     rollout,
     routing,
     selection,
@@ -45,7 +47,7 @@ OF_COVERAGE = frozenset({"F001", "F002", "F004", "F008"})
 def report_of(observed: Observed, options: Options, baseline: Report | None = None) -> Report:
     """Judge what was observed; findings that ``baseline`` has as well do not count."""
     show = shower(options.redact)
-    judged = _judged(observed, options, show)
+    judged = _judged(observed, options, show, baseline)
     coverage = cover(observed, judged, options, show)
     found = _marked(_wanted(judged, options), baseline)
     listed, left_out = _listed(found, options.max_findings)
@@ -81,7 +83,9 @@ def _ends(name: str) -> Iterator[str]:
     yield from (name[sign.end() :] for sign in _SIGN.finditer(name))
 
 
-def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) -> Findings:
+def _judged(
+    observed: Observed, options: Options, show: Callable[[Key], str], baseline: Report | None
+) -> Findings:
     seen = observed.fleet
     outcomes = [outcome for entries in observed.entries for outcome in entries.outcomes]
     compared = Counter[str]()
@@ -92,11 +96,13 @@ def _judged(observed: Observed, options: Options, show: Callable[[Key], str]) ->
         *backend.check(seen, observed.stores),
         *routing.check(seen),
         *failing.check(seen),
+        *pressure.check(seen, options.window),
         *namespace.check(seen),
         *builders.check(seen, show),
         *value.check(seen, outcomes, compared, show),
         *ttl.check(seen),
         *hit_ratio.check(seen),
+        *collapse.check(seen, baseline),
     )
     explained = rollout.explain(found, seen, options.rollout_grace)
     return selection.ordered(explained)
@@ -165,10 +171,9 @@ def _verdict(found: Iterable[Finding], coverage: Coverage, fail_on: Severity) ->
 
 
 def _run_row(observed: Observed) -> RunRow:
-    started_at = datetime.fromtimestamp(observed.started_at, UTC)
     return RunRow(
         id=observed.run,
         version=__version__,
-        started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started_at=iso(observed.started_at),
         duration_seconds=round(observed.ended_at - observed.started_at, 3),
     )

@@ -16,7 +16,8 @@ class Options(Value, frozen=True, kw_only=True):
     """Durations are in seconds, ``rate`` in keys per second, ``require_coverage`` in percent.
 
     ``sample`` None: 1,000 keys, or none where keys are named. ``all`` compares every key instead,
-    and draws a sample only where more differs than can be listed. ``caches`` empty: all.
+    and draws a sample only where more differs than can be listed. ``caches`` empty: all. ``window``
+    None: hits are compared as they were counted since each worker's start.
     """
 
     caches: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Options(Value, frozen=True, kw_only=True):
     deadline: float = 50.0
     concurrency: int = 50
     rate: float | None = None
+    window: float | None = None
     rollout_grace: float = 600.0
     require_coverage: float = 100.0
     redact: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ _AT_LEAST = {
     "deadline": 1,
     "concurrency": 1,
     "rate": 1,
+    "window": 1,
     "rollout_grace": 0,
     "require_coverage": 0,
 }
@@ -79,6 +82,11 @@ def demand_sensible(options: Options) -> Options:
     if options.settle >= options.deadline:
         raise UsageError(
             f"--settle {options.settle:g} leaves no time within --deadline {options.deadline:g}: "
+            "raise --deadline"
+        )
+    if options.window is not None and options.window >= options.deadline:
+        raise UsageError(
+            f"--window {options.window:g} leaves no time within --deadline {options.deadline:g}: "
             "raise --deadline"
         )
     if len(options.match) > MAX_MATCH_CHARS or not _is_text(options.match):

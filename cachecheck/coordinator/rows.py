@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, cast
 
 from cachecheck.coordinator.hit_rows import hit_ratio_rows
@@ -18,6 +17,8 @@ from cachecheck.model import (
     ViewRow,
     WorkerRow,
 )
+from cachecheck.moments import iso
+from cachecheck.rules.ratios import told
 from cachecheck.rules.value import CODES
 from cachecheck.stores.namespaces import KEY
 
@@ -75,13 +76,12 @@ def _read_store_row(node: ObservedNode) -> ReadStoreRow | None:
 
 
 def _worker_row(worker: ObservedWorker) -> WorkerRow:
-    started_at = datetime.fromtimestamp(worker.worker.started_at, UTC)
     return WorkerRow(
         id=worker.label,
         host=worker.worker.host,
         pid=worker.worker.pid,
         role=worker.worker.role,
-        started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started_at=iso(worker.worker.started_at),
         python=worker.versions.python,
         django=worker.versions.django,
         release=worker.release,
@@ -106,6 +106,7 @@ def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
         coverage=_coverage_row(alias, observed, entries, coverage.notes[alias]),
         agreement=_agreement_row(entries),
         hit_ratios=hit_ratio_rows(alias, observed.fleet),
+        hit_ratios_said=told(observed.fleet, alias),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ from cachecheck.coordinator.restarts import look_for_restarts
 from cachecheck.coordinator.second_look import look_again
 from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
+from cachecheck.coordinator.window import between
 from cachecheck.coordinator.witness import find_stores
 from cachecheck.digest import new_seed
 from cachecheck.errors import UsageError
@@ -84,11 +86,16 @@ async def observe(  # noqa: PLR0913  each is another side of the run
         heard = await describe_targets(targets, client, stores, request, progress)
         prober = _prober(heard, ledger, options, deadline)
         looking = _Looking(prober, request, ledger, options, progress)
-        observed = await looking.look(
-            Fleet(nodes=tuple(one.node for one in heard), now=time.time()), reads
-        )
+        fleet, first_look = _fleet(heard), time.monotonic()
+        observed = await looking.look(fleet, reads)
         if client is not None and reads == "entries":
             observed = await _with_restarts(observed, client, webs, request, prober)
+            if options.window is not None:
+                wait_seconds = first_look + options.window - time.monotonic()
+                await _pause(min(wait_seconds, deadline.remaining_seconds), progress)
+                again = await describe_targets(webs, client, stores, request, progress)
+                fleet = between(observed.fleet, _fleet(again))
+                observed = msgspec.structs.replace(observed, fleet=fleet)
     return msgspec.structs.replace(
         observed, ended_at=time.time(), is_out_of_time=not deadline.remaining_seconds
     )
@@ -139,6 +146,17 @@ class _Looking:
             entries=entries,
             reads_entries=reads == "entries",
         )
+
+
+def _fleet(heard: Sequence[Heard]) -> Fleet:
+    return Fleet(nodes=tuple(one.node for one in heard), now=time.time())
+
+
+async def _pause(seconds: float, progress: Progress) -> None:
+    """Wait for the end of the window, where comparing took less than that."""
+    if seconds > 0:
+        progress.stage("Counting hits", None)
+        await asyncio.sleep(seconds)
 
 
 async def _with_restarts(

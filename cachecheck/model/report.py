@@ -188,6 +188,7 @@ class CacheRow(Value, frozen=True, kw_only=True):
     coverage: CoverageRow
     agreement: AgreementRow
     hit_ratios: tuple[HitRatioRow, ...] = ()
+    hit_ratios_said: str | None = None
 
 
 class Report(Value, rename={"schema_": "schema"}, frozen=True, kw_only=True):

@@ -147,7 +147,8 @@ def _namespaces(cache: CacheRow) -> str:
 
 
 def _hit_ratios(cache: CacheRow) -> list[str]:
-    return [
+    said = [f"{cache.hit_ratios_said}."] if cache.hit_ratios_said else []
+    return said + [
         f"hit ratio of {row.view.worker or row.view.node}: {percent(row.ratio)}"
         + (f" ({percent_range(*row.interval95)})" if row.interval95 else "")
         + f" of {plural(row.hits + row.misses, 'request')}, counted by the {row.source}."

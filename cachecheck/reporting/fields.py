@@ -64,6 +64,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "coverage": "What was compared of what there was.",
         "agreement": "How many of the compared keys agree.",
         "hit_ratios": "Hits and misses, where they are counted.",
+        "hit_ratios_said": "Whether the ratios of nodes were compared, or had too few requests;"
+        " null where there are no two nodes that count.",
     },
     "StoreRow": {
         "id": "A name for the store within this report.",

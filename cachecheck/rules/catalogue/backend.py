@@ -92,6 +92,21 @@ KINDS = (
         "production. If it is meant: CACHECHECK = {'SCOPES': {ALIAS: 'none'}}.",
     ),
     Kind(
+        code="B008",
+        name="eviction-pressure",
+        severity="info",
+        meaning="Entries are pushed out before their time is over, to make room for others.",
+        detection="A process counted entries that Django's own backends culled, since there were "
+        "more than MAX_ENTRIES; or, with `--window`, a server evicted some between two looks. "
+        "A warning where limits differ between views: MAX_ENTRIES, CULL_FREQUENCY, a server's "
+        "memory and what it evicts by.",
+        not_confused_with="A full cache that evicts by design, which is why it is information; "
+        "what a server evicted before the run.",
+        remedy="Give the cache more room: OPTIONS MAX_ENTRIES (300 where it is not set), "
+        "maxmemory of Redis, -m of memcached. Where limits differ, set the same everywhere. Keys "
+        "that must not go (locks, counters) belong in a cache of their own that evicts nothing.",
+    ),
+    Kind(
         code="B009",
         name="alias-missing",
         severity="error",

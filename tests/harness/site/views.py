@@ -71,6 +71,7 @@ def _operate(asked: QueryDict) -> Any:
         "incr": lambda: cache.incr(key, version=version),
         "get_many": lambda: cache.get_many(_value(asked), version=version),
         "set_many": lambda: cache.set_many(_value(asked), version=version, **timeout),
+        "look": lambda: _look(cache, int(asked["hits"]), int(asked["misses"])),
         "clear": lambda: _clear(cache),
     }
     return operations[asked["op"]]()
@@ -78,6 +79,14 @@ def _operate(asked: QueryDict) -> Any:
 
 def _clear(cache: BaseCache) -> None:
     cache.clear()
+
+
+def _look(cache: BaseCache, hits: int, misses: int) -> None:
+    """Look for keys of which so many are there and so many are not."""
+    cache.set("there", 1, timeout=None)
+    for key, count in (("there", hits), ("not there", misses)):
+        for _ in range(count):
+            cache.get(key)
 
 
 def _value(asked: QueryDict) -> Any:
