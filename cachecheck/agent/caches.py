@@ -25,6 +25,7 @@ _BY_BASE_CLASS = {
     "django.core.cache.backends.memcached.PyMemcacheCache": "pymemcache:PyMemcacheBackend",
     "django.core.cache.backends.redis.RedisCache": "redis:RedisBackend",
     "django_redis.cache.RedisCache": "django_redis:DjangoRedisBackend",
+    "django_valkey.cache.ValkeyCache": "django_valkey:DjangoValkeyBackend",
 }
 
 

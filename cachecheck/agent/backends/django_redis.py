@@ -1,25 +1,31 @@
-"""django-redis's ``RedisCache`` with its default and Sentinel clients (django_redis/client)."""
+"""django-redis's ``RedisCache`` with its default, Sentinel, shard and herd clients.
+
+django-valkey was made of it, and differs in names.
+"""
 
 from __future__ import annotations
 
 import lzma
 import pickle
+import re
 import zlib
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cachecheck.agent.backends.base import Backend
+from cachecheck.agent.backends.herd import unwrapped
 from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.agent.namespaces import observe
 from cachecheck.errors import InertUnreadable
+from cachecheck.stores.early import EarlyStore
 from cachecheck.stores.readings import pickled_integer
-from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client
+from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, ShardedStore, our_client
 from cachecheck.stores.unsupported import UnsupportedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import redis
     from django.core.cache.backends.base import BaseCache
@@ -32,7 +38,8 @@ if TYPE_CHECKING:
 _PICKLE = "django_redis.serializers.pickle.PickleSerializer"
 _IDENTITY = "django_redis.compressors.identity.IdentityCompressor"
 _READABLE = "django_redis.client.default.DefaultClient"
-_UNREADABLE = ("django_redis.client.sharded.ShardClient", "django_redis.client.herd.HerdClient")
+_SHARDED = "django_redis.client.sharded.ShardClient"
+_HERD = "django_redis.client.herd.HerdClient"
 _IN_CODEC = {"SERIALIZER", "COMPRESSOR", "PICKLE_VERSION"}
 _LIBRARIES = {
     "django_redis.compressors.lz4.Lz4Compressor": "lz4",
@@ -41,6 +48,7 @@ _LIBRARIES = {
     "django_redis.serializers.msgpack.MSGPackSerializer": "msgpack",
 }
 _LZMA_MEMORY_BYTES = 64 << 20
+_SEVERAL = 2
 
 _DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
     "django_redis.compressors.zlib.ZlibCompressor": zlib.decompressobj,
@@ -52,20 +60,29 @@ _DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
 
 
 class DjangoRedisBackend(Backend):
-    """Reads the primary through a client of our own, made of the application's parameters."""
+    """Reads the primary, or each shard, on connections made of the application's parameters."""
 
     kind = "redis"
+    package: ClassVar[str] = "django_redis"
 
     def store(self) -> Store:
-        """Open the primary's database on connections of our own."""
+        """Open the primary's database, or those of all shards, on connections of our own."""
         obstacle = self._obstacle()
         if obstacle is not None:
             return UnsupportedStore(obstacle, address=self._addresses()[0])
-        return RedisStore(
-            self._connect,
+        if self._is_sharded:
+            shards = {
+                label: RedisStore(partial(self._connect, url), address=label)
+                for url, label in self._shards.items()
+            }
+            return ShardedStore(shards, self._route)
+        servers = list(self._client._server)  # noqa: SLF001  kept to this file
+        store = RedisStore(
+            partial(self._connect, servers[0]),
             address=self._addresses()[0],
-            unread_replicas=len(self._client._server) - 1,  # noqa: SLF001  kept to this file
+            unread_replicas=len(servers) - 1,
         )
+        return EarlyStore(store, self._early_seconds) if self._early_seconds else store
 
     def settings(self) -> Pairs:
         """Give the servers, what happens to errors, and the other options."""
@@ -75,6 +92,7 @@ class DjangoRedisBackend(Backend):
         return (
             ("servers", ", ".join(self._addresses())),
             ("client", dotted(cache._client_cls)),  # noqa: SLF001
+            *((("herd_timeout", str(self._early_seconds)),) if self._early_seconds else ()),
             *shown_options(options, "OPTIONS."),
         )
 
@@ -82,19 +100,19 @@ class DjangoRedisBackend(Backend):
         """Give serializer, compressor and the pickle protocol."""
         options = self._options()
         return (
-            ("serializer", str(options.get("SERIALIZER", _PICKLE))),
-            ("compressor", str(options.get("COMPRESSOR", _IDENTITY))),
+            ("serializer", str(options.get("SERIALIZER", self._own(_PICKLE)))),
+            ("compressor", str(options.get("COMPRESSOR", self._own(_IDENTITY)))),
             ("pickle_protocol", str(options.get("PICKLE_VERSION", pickle.DEFAULT_PROTOCOL))),
         )
 
     def pickle_protocol(self) -> int | None:
         """Give the protocol, which no other serializer than that of pickles has."""
-        serializer = str(self._options().get("SERIALIZER", _PICKLE))
-        return super().pickle_protocol() if serializer == _PICKLE else None
+        serializer = dict(self.codec())["serializer"]
+        return super().pickle_protocol() if serializer == self._own(_PICKLE) else None
 
     def needs(self) -> tuple[str, ...]:
         """Name the libraries of serializer and compressor."""
-        named = (value for _, value in self.codec()[:2])
+        named = (self._as_django_redis(value) for _, value in self.codec()[:2])
         return tuple(_LIBRARIES[name] for name in named if name in _LIBRARIES)
 
     def hides_errors(self) -> bool:
@@ -102,16 +120,27 @@ class DjangoRedisBackend(Backend):
         cache: Any = self.cache
         return bool(cache._ignore_exceptions)  # noqa: SLF001
 
+    def routing(self, probe_keys: Sequence[str]) -> Pairs:
+        """Give the shard of each probe key, where there is more than one."""
+        if not self._is_sharded or len(self._shards) < _SEVERAL:
+            return ()
+        return tuple((key, self._route(self.stored_key(key))) for key in probe_keys)
+
     def server_counters(self, store: Store) -> ServerCounters | None:
-        """Give the hits and misses of the whole server."""
-        return store.counters() if isinstance(store, RedisStore) else None
+        """Give the hits and misses of the whole server, or of all of them."""
+        if isinstance(store, RedisStore | ShardedStore | EarlyStore):
+            return store.counters()
+        return None
 
     def payload(self, stored: Stored) -> bytes:
         """Give the pickle, decompressed within bounds; integers, stored as digits, are made one."""
         serializer, compressor = (value for _, value in self.codec()[:2])
-        if self._obstacle() is not None or serializer != _PICKLE:
+        if self._obstacle() is not None or serializer != self._own(_PICKLE):
             raise InertUnreadable(f"unknown serializer {serializer}")
-        return pickled_integer(stored.value) or _decompressed(stored.value, compressor)
+        pickled = self._pickled_number(stored.value) or _decompressed(
+            stored.value, self._as_django_redis(compressor)
+        )
+        return unwrapped(pickled) if self._early_seconds else pickled
 
     def namespace(self, probe_key: str) -> Namespace:
         """Observe the rule of the client, which makes the keys here and not the backend."""
@@ -144,8 +173,15 @@ class DjangoRedisBackend(Backend):
 
     @cached_property
     def _client(self) -> Any:
-        """A client like the application's, with a connection factory and sentinels of its own."""
+        """A client like the application's, with a connection factory and sentinels of its own.
+
+        A shard client is the application's own: another one would add its connection pools, made
+        with our options, to those that django-redis keeps for the whole process. It is asked where
+        keys go, and for nothing else.
+        """
         cache: Any = self.cache
+        if self._is_sharded:
+            return cache.client
         params = {**cache._params, "OPTIONS": self._our_options()}  # noqa: SLF001
         return cache._client_cls(cache._server, params, cache)  # noqa: SLF001
 
@@ -156,20 +192,61 @@ class DjangoRedisBackend(Backend):
             pool_options.pop(name, None)
         return {**options, "CONNECTION_POOL_KWARGS": pool_options}
 
-    def _connect(self) -> redis.Redis:
+    def _connect(self, url: str) -> redis.Redis:
         factory = self._client.connection_factory
-        params = factory.make_connection_params(self._client._server[0])  # noqa: SLF001
-        return our_client(factory.get_connection_pool(params))
+        if self._is_sharded:
+            factory = type(factory)(self._our_options())
+        return our_client(factory.get_connection_pool(factory.make_connection_params(url)))
+
+    # --- which client it is ----------------------------------------------------------------
+
+    @cached_property
+    def _bases(self) -> frozenset[str]:
+        """Name the classes of the client, as django-redis does."""
+        cache: Any = self.cache
+        return frozenset(self._as_django_redis(dotted(one)) for one in cache._client_cls.__mro__)  # noqa: SLF001
+
+    def _as_django_redis(self, name: str) -> str:
+        return re.sub(rf"^{self.package}\b", "django_redis", name)
+
+    def _own(self, name: str) -> str:
+        return name.replace("django_redis", self.package, 1)
+
+    def _pickled_number(self, value: bytes) -> bytes | None:
+        """Give the pickle of a number that is stored as digits; None: it is none."""
+        return pickled_integer(value)
+
+    @property
+    def _is_sharded(self) -> bool:
+        return _SHARDED in self._bases
+
+    @property
+    def _early_seconds(self) -> int:
+        """Say how long before it expires an entry ends for the application: 0, unless herded."""
+        return int(self._client._herd_timeout) if _HERD in self._bases else 0  # noqa: SLF001
 
     def _obstacle(self) -> str | None:
-        cache: Any = self.cache
-        bases = {dotted(base) for base in cache._client_cls.__mro__}  # noqa: SLF001
-        for unreadable in _UNREADABLE:
-            if unreadable in bases:
-                return f"{unreadable.rpartition('.')[2]} of django-redis is not read yet"
-        if _READABLE in bases:
-            return None
-        return "its client is not derived from django-redis's DefaultClient"
+        name = self.package.replace("_", "-")
+        if _READABLE not in self._bases:
+            return f"its client is not derived from {name}'s DefaultClient"
+        if self._is_sharded and _HERD in self._bases:
+            return f"a client that is both shard and herd client of {name} is not read"
+        return None
+
+    # --- shards ----------------------------------------------------------------------------
+
+    @cached_property
+    def _shards(self) -> dict[str, str]:
+        """Give the label of each shard by its URL; the same label with another password counts."""
+        labels: dict[str, str] = {}
+        for url in self._client._server:  # noqa: SLF001
+            label = shown_url(url)
+            number = sum(taken.partition("#")[0] == label for taken in labels.values())
+            labels.setdefault(url, f"{label}#{number + 1}" if number else label)
+        return labels
+
+    def _route(self, stored: str) -> str:
+        return self._shards[self._client.get_server_name(stored)]
 
     def _addresses(self) -> list[str]:
         cache: Any = self.cache

@@ -6,13 +6,12 @@ itself, and a key is read from all of them.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from cachecheck.errors import StoreError
 from cachecheck.model import Expired, Failed, Missing
+from cachecheck.stores import parts
 from cachecheck.stores.base import Stored
 from cachecheck.stores.direct.asking import raise_unreached
 from cachecheck.stores.direct.spec import shown_host
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from cachecheck.stores.base import Batch, Choose, Pace, Page, RawReading, Store
     from cachecheck.stores.direct.spec import StoreSpec
 
-_CURSOR = re.compile("([0-9]{1,4}):(.*)")
 _BEST_FIRST = (Stored, Failed, Expired, Missing)
 _SAME_EXPIRY_SECONDS = 2.0  # two servers, each of which counts whole seconds
 
@@ -92,17 +90,13 @@ class UnionStore:
             store.close()
 
     def _position(self, cursor: str | None) -> tuple[int, str | None]:
-        if cursor is None:
-            return len(self._each) - 1, None
-        found = _CURSOR.fullmatch(cursor)
-        if found is None or int(found[1]) >= len(self._each):
-            raise StoreError("not a cursor of this store")
-        return int(found[1]), found[2] or None
+        last = len(self._each) - 1
+        return (last, None) if cursor is None else parts.position(cursor, len(self._each))
 
     def _following(self, number: int, inner: str | None) -> str | None:
         if inner is not None:
-            return f"{number}:{inner}"
-        return f"{number - 1}:" if number else None
+            return parts.cursor(number, inner)
+        return parts.cursor(number - 1, None) if number else None
 
 
 def _alone(endpoint: Endpoint) -> MemcachedStore:

@@ -1,4 +1,4 @@
-"""Redis, Valkey and what speaks like them, over redis-py, which is imported on first need.
+"""Redis, Valkey and what speaks like them, over redis-py or valkey-py, imported on first need.
 
 ::
 
@@ -7,12 +7,17 @@ store ──► bulk ───► wire       one connection, packed and parsed b
   ├─────► facts                identity, capabilities and counters, from INFO
   └─────► server ─► pool       connections of our own, from the application's parameters
              ├────► entries    commands for a batch of keys, and what the answers mean
-             └────► failures   every exception of redis-py, as a ``StoreError``
+             ├────► failures   every exception of the client libraries, as a ``StoreError``
+             └────► library    which of the two libraries it is
+
+Several databases among which keys are divided are ``sharded``; ``early`` is one whose entries end
+for the application before they expire.
 """
 
 from __future__ import annotations
 
 from cachecheck.stores.redis.pool import OPTIONS_NOT_OURS, our_client
+from cachecheck.stores.redis.sharded import ShardedStore
 from cachecheck.stores.redis.store import RedisStore
 
-__all__ = ["OPTIONS_NOT_OURS", "RedisStore", "our_client"]
+__all__ = ["OPTIONS_NOT_OURS", "RedisStore", "ShardedStore", "our_client"]

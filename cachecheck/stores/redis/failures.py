@@ -1,18 +1,14 @@
-"""The one boundary at which exceptions of redis-py become ``StoreError``.
+"""The one boundary at which exceptions of redis-py and valkey-py become ``StoreError``.
 
 Their texts stay behind: a server that does not know AUTH quotes its arguments in its answer.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.model import Failed
 from cachecheck.stores.failures import CREDENTIALS_REFUSED, as_reading, network_reason
-
-if TYPE_CHECKING:
-    import redis.exceptions
+from cachecheck.stores.redis.library import exceptions
 
 _IN_PIPELINE = "caused error: "
 KEY_FORBIDDEN = "the access rules forbid this key"
@@ -20,25 +16,19 @@ NOT_SERVED = "this server of a Redis Cluster does not serve the key"
 
 
 def foreign_exceptions() -> tuple[type[Exception], ...]:
-    """Give the roots of what redis-py raises."""
-    from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415  on first need
-
-    return RedisError, RedisClusterException, OSError
+    """Give the roots of what the client libraries raise."""
+    return *exceptions("RedisError", "RedisClusterException"), OSError
 
 
 def translate(exc: Exception, command: str) -> StoreError:
     """Turn an exception, raised or answered in a pipeline, into a ``StoreError``."""
-    from redis.exceptions import RedisError, ResponseError  # noqa: PLC0415  on first need
-
-    match exc:
-        case ResponseError():
-            return _answered(exc, command)
-        case OSError():
-            return StoreUnreachable(network_reason(exc))
-        case RedisError():
-            return _unanswered(exc, command)
-        case _:
-            return StoreError(f"{command} failed: {type(exc).__name__}")
+    if isinstance(exc, exceptions("ResponseError")):
+        return _answered(exc, command)
+    if isinstance(exc, OSError):
+        return StoreUnreachable(network_reason(exc))
+    if isinstance(exc, exceptions("RedisError")):
+        return _unanswered(exc, command)
+    return StoreError(f"{command} failed: {type(exc).__name__}")
 
 
 def reading_of(exc: Exception, command: str) -> Failed:
@@ -57,45 +47,35 @@ def reading_of(exc: Exception, command: str) -> Failed:
 
 def is_command_refused(exc: object) -> bool:
     """Say whether the server knows no such command, or forbids it whatever the key."""
-    from redis.exceptions import NoPermissionError, ResponseError  # noqa: PLC0415  on first need
-
-    if isinstance(exc, NoPermissionError):
+    if isinstance(exc, exceptions("NoPermissionError")):
         return not _is_about_key(exc)
-    return isinstance(exc, ResponseError) and _is_unknown(exc)
+    return isinstance(exc, exceptions("ResponseError")) and _is_unknown(exc)
 
 
-def _unanswered(exc: redis.exceptions.RedisError, command: str) -> StoreError:
-    from redis import exceptions  # noqa: PLC0415  on first need
-
-    match exc:
-        case exceptions.AuthenticationError() | exceptions.AuthorizationError():
-            return StoreDenied(CREDENTIALS_REFUSED)
-        case exceptions.BusyLoadingError():
-            return StoreUnreachable("the server is still loading its data")
-        case exceptions.TimeoutError():
-            return StoreUnreachable("timed out")
-        case exceptions.ConnectionError():
-            return StoreUnreachable(network_reason(exc.__cause__ or exc.__context__))
-        case _:
-            return StoreError(f"{command} failed: {type(exc).__name__}")
+def _unanswered(exc: Exception, command: str) -> StoreError:
+    if isinstance(exc, exceptions("AuthenticationError", "AuthorizationError")):
+        return StoreDenied(CREDENTIALS_REFUSED)
+    if isinstance(exc, exceptions("BusyLoadingError")):
+        return StoreUnreachable("the server is still loading its data")
+    if isinstance(exc, exceptions("TimeoutError")):
+        return StoreUnreachable("timed out")
+    if isinstance(exc, exceptions("ConnectionError")):
+        return StoreUnreachable(network_reason(exc.__cause__ or exc.__context__))
+    return StoreError(f"{command} failed: {type(exc).__name__}")
 
 
-def _answered(exc: redis.exceptions.ResponseError, command: str) -> StoreError:
-    from redis import exceptions  # noqa: PLC0415  on first need
-
-    match exc:
-        case exceptions.AuthenticationWrongNumberOfArgsError():
-            return StoreDenied(CREDENTIALS_REFUSED)
-        case exceptions.NoPermissionError():
-            return StoreDenied(_forbidden(exc, command))
-        case exceptions.MasterDownError():
-            return StoreUnreachable("the replica has lost its primary")
-        case exceptions.AskError() | exceptions.ClusterError():
-            return StoreUnsupported(NOT_SERVED)
-        case _ if _is_unknown(exc):
-            return StoreUnsupported(f"the server does not know {command}")
-        case _:
-            return StoreError(f"{command} was answered with {_code(exc)}")
+def _answered(exc: Exception, command: str) -> StoreError:
+    if isinstance(exc, exceptions("AuthenticationWrongNumberOfArgsError")):
+        return StoreDenied(CREDENTIALS_REFUSED)
+    if isinstance(exc, exceptions("NoPermissionError")):
+        return StoreDenied(_forbidden(exc, command))
+    if isinstance(exc, exceptions("MasterDownError")):
+        return StoreUnreachable("the replica has lost its primary")
+    if isinstance(exc, exceptions("AskError", "ClusterError")):
+        return StoreUnsupported(NOT_SERVED)
+    if _is_unknown(exc):
+        return StoreUnsupported(f"the server does not know {command}")
+    return StoreError(f"{command} was answered with {_code(exc)}")
 
 
 def _code(exc: Exception) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from cachecheck.stores.redis.library import library_of, of_library
+
 if TYPE_CHECKING:
     import redis
 
@@ -21,14 +23,14 @@ def our_client(pool: redis.ConnectionPool) -> redis.Redis:
 
     Parameters in a URL outrank those beside it, so ours are set on the pool that came of them.
     """
-    from redis import Redis  # noqa: PLC0415  on first need
-
     _take_over(pool, TIMEOUT_SECONDS)
     pool.connection_kwargs["decode_responses"] = False
     pool.max_connections = _CONNECTIONS
     _take_over_sentinels(pool)
     pool.reset()
-    return Redis(connection_pool=pool)
+    library = library_of(pool)
+    client: redis.Redis = of_library(library, "", library.capitalize())(connection_pool=pool)
+    return client
 
 
 def close_client(client: redis.Redis) -> None:
@@ -40,12 +42,11 @@ def close_client(client: redis.Redis) -> None:
 
 
 def _take_over(pool: Any, timeout_seconds: float) -> None:
-    from redis.backoff import NoBackoff  # noqa: PLC0415  on first need
-    from redis.retry import Retry  # noqa: PLC0415
-
+    library = library_of(pool)
+    no_backoff = of_library(library, "backoff", "NoBackoff")
     pool.connection_kwargs.update(
         socket_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
+        retry=of_library(library, "retry", "Retry")(no_backoff(), 0),
         retry_on_timeout=False,
         retry_on_error=[],
     )

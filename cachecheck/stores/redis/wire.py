@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cachecheck.errors import StoreError
+from cachecheck.stores.redis.library import exceptions, library_of, of_library
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,11 +53,9 @@ class Wire:
         return [self._receive_one() for _ in range(answers)]
 
     def _receive_one(self) -> Any:
-        from redis.exceptions import ResponseError  # noqa: PLC0415  on first need
-
         try:
             return self._connection.read_response(disable_decoding=True)
-        except ResponseError as exc:
+        except exceptions("ResponseError") as exc:
             return exc
 
 
@@ -89,12 +88,9 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
         return None
     if not hasattr(taken, "recv_into"):
         return None
-    from redis.exceptions import InvalidResponse  # noqa: PLC0415  on first need
-
+    invalid = of_library(library_of(connection), "exceptions", "InvalidResponse")
     nothing = object()
-    reader = hiredis.Reader(
-        protocolError=InvalidResponse, replyError=parse_error, notEnoughData=nothing
-    )
+    reader = hiredis.Reader(protocolError=invalid, replyError=parse_error, notEnoughData=nothing)
     pushed = getattr(hiredis, "PushNotification", None)
     gets, feed, buffer = reader.gets, reader.feed, bytearray(_RECEIVED_BYTES)
 
