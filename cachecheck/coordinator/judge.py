@@ -18,8 +18,8 @@ from cachecheck.moments import iso
 from cachecheck.rules import (
     backend,
     builders,
-    failing,
     collapse,
+    failing,
     fleet,
     hit_ratio,
     namespace,

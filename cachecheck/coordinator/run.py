@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -202,8 +203,12 @@ def _client(options: Options) -> Client:
 
 
 def probe_keys(run: str) -> tuple[str, ...]:
-    """Name keys that occur nowhere else; the first shows the namespace, all show the routing."""
-    return tuple(f"cachecheck:probe:{run}:{number}" for number in range(ROUTING_PROBES))
+    """Name keys that occur nowhere else; the first shows the namespace, all show the routing.
+
+    They differ in many characters: some hashes hardly spread keys that are numbered.
+    """
+    numbers = (f"{run}:{number}".encode() for number in range(ROUTING_PROBES))
+    return tuple(f"cachecheck:probe:{blake2b(one, digest_size=12).hexdigest()}" for one in numbers)
 
 
 def _aliases(fleet: Fleet, asked: tuple[str, ...]) -> tuple[str, ...]:
