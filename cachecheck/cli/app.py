@@ -12,6 +12,7 @@ from cachecheck.cli.demo import demo
 from cachecheck.cli.explain import explain
 from cachecheck.cli.help import Command
 from cachecheck.cli.init import init
+from cachecheck.cli.key import key
 from cachecheck.cli.nodes import nodes
 
 app = typer.Typer(
@@ -41,5 +42,5 @@ def _root(
     """Compare the caches of a Django fleet, over every worker of every node."""
 
 
-for _command in (check, nodes, explain, init, demo):
+for _command in (check, nodes, key, explain, init, demo):
     app.command(cls=Command)(_command)

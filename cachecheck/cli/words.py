@@ -113,6 +113,25 @@ KeysFrom: TypeAlias = Annotated[
         rich_help_panel=_WHAT,
     ),
 ]
+OneKey: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KEY", help="The key, as the application names it.")
+]
+ShowValues: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--show-values",
+        help="Show the values as text, from nodes that allow it (ALLOW_VALUES).",
+        rich_help_panel=_WHAT,
+    ),
+]
+Watch: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--watch",
+        help="Look again and again, and show what changed, until interrupted.",
+        rich_help_panel=_HOW,
+    ),
+]
 Match: TypeAlias = Annotated[
     str | None,
     typer.Option(

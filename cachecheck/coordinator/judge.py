@@ -11,6 +11,7 @@ import msgspec
 
 from cachecheck import __version__
 from cachecheck.coordinator.coverage import Coverage, cover
+from cachecheck.coordinator.key_rows import key_rows
 from cachecheck.coordinator.rows import cache_rows, node_rows
 from cachecheck.digest import pseudonym
 from cachecheck.model import Finding, Report, RunRow, Severity, Verdict
@@ -57,6 +58,7 @@ def report_of(observed: Observed, options: Options, baseline: Report | None = No
         nodes=node_rows(observed.fleet),
         caches=cache_rows(observed, coverage),
         findings=listed,
+        keys=key_rows(observed.details, observed.fleet, show),
         undecided=coverage.undecided,
         findings_left_out=left_out,
     )

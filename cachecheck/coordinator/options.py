@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import Literal
 
 from cachecheck.errors import UsageError
 from cachecheck.model import Severity, Value
 from cachecheck.wire import MAX_SAMPLE
+
+Details = Literal["none", "readings", "values"]
 
 MAX_KEY_CHARS = 250
 MAX_MATCH_CHARS = 500  # as on the wire
@@ -17,7 +20,8 @@ class Options(Value, frozen=True, kw_only=True):
 
     ``sample`` None: 1,000 keys, or none where keys are named. ``all`` compares every key instead,
     and draws a sample only where more differs than can be listed. ``caches`` empty: all. ``window``
-    None: hits are compared as they were counted since each worker's start.
+    None: hits are compared as they were counted since each worker's start. ``details`` shows what
+    each view has of the named keys, or also the values, of nodes that allow it.
     """
 
     caches: tuple[str, ...] = ()
@@ -41,6 +45,7 @@ class Options(Value, frozen=True, kw_only=True):
     rollout_grace: float = 600.0
     require_coverage: float = 100.0
     redact: tuple[str, ...] = ()
+    details: Details = "none"
 
     @property
     def sample_size(self) -> int:

@@ -10,7 +10,7 @@ from cachecheck.coordinator.ask import is_unheard
 from cachecheck.coordinator.outcomes import Answered
 from cachecheck.model import Failed, Value
 from cachecheck.rules.observations import View
-from cachecheck.wire import Read, Readings
+from cachecheck.wire import MAX_TREES, Read, Readings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -62,6 +62,19 @@ class Unit(Value, frozen=True, kw_only=True):
     def view(self) -> View:
         """The view under which its readings are reported."""
         return self.stands_for[0]
+
+
+class Wanted(Value, frozen=True, kw_only=True):
+    """What is to be told of values beside their digests."""
+
+    with_structure: bool = False
+    tree_under: tuple[str, ...] | None = None
+    with_values: bool = False
+
+    @property
+    def is_much(self) -> bool:
+        """Whether much is asked of each value, and so of few in one probe."""
+        return self.with_values or self.tree_under is not None
 
 
 class Rate:
@@ -121,22 +134,30 @@ class Prober:
         return outcome
 
     async def read(
-        self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool = False
+        self,
+        units: Sequence[Unit],
+        keys: Sequence[Key],
+        *,
+        with_structure: bool = False,
+        under: tuple[str, ...] | None = None,
+        with_values: bool = False,
     ) -> dict[Unit, tuple[Reading, ...]]:
         """Read keys through units: for each unit one reading per key, in order.
+
+        ``under`` asks for the trees of digests below that path of the values, ``with_values`` for
+        the values as text, from nodes that allow it.
 
         Units of one node are asked together, so that one burst serves all of its workers. A node
         that takes more than its share of the time that is left is not waited for, now or later in
         the run: the keys that it has not read by then are ``unheard`` through it.
         """
+        wanted = Wanted(with_structure=with_structure, tree_under=under, with_values=with_values)
         readings: dict[Unit, tuple[Reading, ...]] = dict.fromkeys(units, ())
         by_node: dict[str, list[Unit]] = {}
         for unit in units:
             by_node.setdefault(unit.node, []).append(unit)
         tasks = {
-            asyncio.create_task(
-                self._read_node(readings, members, keys, with_structure=with_structure)
-            ): node
+            asyncio.create_task(self._read_node(readings, members, keys, wanted)): node
             for node, members in by_node.items()
         }
         for late in await _wait(tasks, self.deadline.remaining_seconds * SHARE_OF_REMAINING):
@@ -148,20 +169,20 @@ class Prober:
         readings: dict[Unit, tuple[Reading, ...]],
         units: Sequence[Unit],
         keys: Sequence[Key],
-        *,
-        with_structure: bool,
+        wanted: Wanted,
     ) -> None:
         """Add to the ``readings`` of these units, chunk by chunk, so that none is lost."""
         while behind := _furthest_behind(readings, units, len(keys)):
             position = len(readings[behind[0]])
             size = KEYS_PER_DIRECT_READ if self.is_direct(behind[0]) else KEYS_PER_READ
+            size = MAX_TREES if wanted.is_much else size
             chunk = keys[position : position + size]
-            found = await self._read_chunk(behind, chunk, with_structure=with_structure)
+            found = await self._read_chunk(behind, chunk, wanted)
             for unit in behind:
                 readings[unit] += found[unit]
 
     async def _read_chunk(
-        self, units: Sequence[Unit], keys: Sequence[Key], *, with_structure: bool
+        self, units: Sequence[Unit], keys: Sequence[Key], wanted: Wanted
     ) -> dict[Unit, tuple[Reading, ...]]:
         node = units[0].node
         if node in self._silent_nodes:
@@ -176,11 +197,13 @@ class Prober:
                 cache=units[0].cache,
                 seed=self.seed,
                 keys=asked,
-                with_structure=with_structure,
+                with_structure=wanted.with_structure,
+                tree_under=wanted.tree_under,
+                with_values=wanted.with_values,
             )
 
-        wanted = {unit: unit.workers for unit in units}
-        outcomes = await self._nodes[node].ask(wanted, request_for)
+        workers = {unit: unit.workers for unit in units}
+        outcomes = await self._nodes[node].ask(workers, request_for)
         unheard = [unit for unit in units if is_unheard(outcomes.get(unit))]
         if unheard and not self.is_direct(units[0]):
             self.nodes_with_lost_workers.add(node)

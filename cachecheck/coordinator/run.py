@@ -14,6 +14,7 @@ from cachecheck.coordinator.audit import Ledger, State
 from cachecheck.coordinator.comparing import Work, compare_entries
 from cachecheck.coordinator.deadline import Deadline
 from cachecheck.coordinator.describing import describe_targets
+from cachecheck.coordinator.detail import Detail, read_in_detail
 from cachecheck.coordinator.direct import Stores
 from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.fleet import Target
@@ -56,6 +57,7 @@ class Observed(Value, frozen=True, kw_only=True):
     aliases: tuple[str, ...]
     stores: tuple[StoreMap, ...]
     entries: tuple[Entries, ...]
+    details: tuple[Detail, ...] = ()
     is_out_of_time: bool = False
     reads_entries: bool = True
 
@@ -76,7 +78,7 @@ async def observe(  # noqa: PLR0913  each is another side of the run
     it was interrupted. ``heavy`` is where stores that are read directly are read whole; None: in
     threads. Raises ``UsageError`` where an alias is asked for that no node has.
     """
-    ledger = ledger or _new_ledger(time.time())
+    ledger = ledger or new_ledger(time.time())
     deadline = Deadline(options.deadline)
     request = Describe(run=ledger.state.run, probe_keys=probe_keys(ledger.state.run))
     webs = tuple(target for target in targets if isinstance(target, Target))
@@ -128,12 +130,17 @@ class _Looking:
             self._prober, views, options, self._progress, with_witnesses=reads != "nothing"
         )
         entries: tuple[Entries, ...] = ()
+        details: tuple[Detail, ...] = ()
         if reads == "entries":
             horizon = state.started_at + options.deadline
             work = Work(stores=stores, horizon=horizon, options=options)
             entries = await compare_entries(
                 self._prober, cohorts(views), work, self._ledger, self._progress
             )
+            if options.details != "none":
+                details = await read_in_detail(
+                    self._prober, entries, time.time(), with_values=options.details == "values"
+                )
             fleet = await look_again(
                 self._prober, fleet, self._request, settle_seconds=options.settle
             )
@@ -145,6 +152,7 @@ class _Looking:
             aliases=aliases,
             stores=stores,
             entries=entries,
+            details=details,
             reads_entries=reads == "entries",
         )
 
@@ -186,9 +194,10 @@ def _prober(heard: Sequence[Heard], ledger: Ledger, options: Options, deadline: 
     return Prober(asked, run=state.run, seed=state.seed, rate=rate, deadline=deadline)
 
 
-def _new_ledger(started_at: float) -> Ledger:
-    run, seed = new_seed().hex(), new_seed().hex()
-    return Ledger(State(run=run, seed=seed, started_at=started_at, question=""))
+def new_ledger(started_at: float, seed: str | None = None) -> Ledger:
+    """Begin a run; with the ``seed`` of another one its digests can be compared with those."""
+    run = new_seed().hex()
+    return Ledger(State(run=run, seed=seed or new_seed().hex(), started_at=started_at, question=""))
 
 
 def _client(options: Options) -> Client:

@@ -205,11 +205,12 @@ def _by_key(
     units: Sequence[Unit], found: Mapping[Unit, tuple[Reading, ...]], count: int
 ) -> list[tuple[Reading, ...]]:
     """Turn readings by unit into readings by key, with expiries in the coordinator's clock."""
-    columns = [[_shifted(reading, unit) for reading in found[unit]] for unit in units]
+    columns = [[shifted(reading, unit) for reading in found[unit]] for unit in units]
     return [tuple(column[row] for column in columns) for row in range(count)]
 
 
-def _shifted(reading: Reading, unit: Unit) -> Reading:
+def shifted(reading: Reading, unit: Unit) -> Reading:
+    """Give a reading with its expiry in the coordinator's clock."""
     if isinstance(reading, Present) and reading.expires_at is not None:
         shifted = reading.expires_at - unit.shift_seconds
         return msgspec.structs.replace(reading, expires_at=shifted)

@@ -191,6 +191,40 @@ class CacheRow(Value, frozen=True, kw_only=True):
     hit_ratios_said: str | None = None
 
 
+class HeldRow(Value, frozen=True, kw_only=True):
+    """What a group of views has of one key.
+
+    ``digest`` tells the values of one report apart. ``age_seconds`` is how old the entry is if it
+    was set with the default timeout of the alias, None where it cannot have been.
+    """
+
+    label: str
+    views: tuple[str, ...]
+    releases: tuple[str, ...]
+    state: Literal["present", "missing", "expired", "failed"]
+    detail: str | None = None
+    bytes: int | None = None
+    kind: str | None = None
+    digest: str | None = None
+    codec: str | None = None
+    expires_at: float | None = None
+    age_seconds: float | None = None
+    written_by: str | None = None
+    structure_unknown: str | None = None
+    unreadable: tuple[str, ...] = ()
+    shown: str | None = None
+
+
+class KeyRow(Value, frozen=True, kw_only=True):
+    """One key that was asked for in detail, in one cache of one application."""
+
+    cache: str
+    application: str
+    key: str
+    judgement: str
+    held: tuple[HeldRow, ...]
+
+
 class Report(Value, rename={"schema_": "schema"}, frozen=True, kw_only=True):
     """All findings of a run with its coverage: the one source of every renderer.
 
@@ -203,6 +237,7 @@ class Report(Value, rename={"schema_": "schema"}, frozen=True, kw_only=True):
     nodes: tuple[NodeRow, ...]
     caches: tuple[CacheRow, ...]
     findings: tuple[Finding, ...]
+    keys: tuple[KeyRow, ...] = ()
     undecided: tuple[str, ...] = ()
     findings_left_out: dict[str, int] = {}
     schema_: Literal["cachecheck.report/1"] = "cachecheck.report/1"

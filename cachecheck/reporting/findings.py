@@ -167,13 +167,14 @@ def _group_facts(group: Group, started: float | None, page: Page, *, has_expiry:
     if group.bytes is not None:
         facts.append(size(group.bytes))
     if group.expires_at is not None:
-        facts.append(_expiry(group.expires_at, started))
+        facts.append(expiry(group.expires_at, started))
     elif has_expiry and group.state == "present":
         facts.append("never expires")
     return facts
 
 
-def _expiry(expires_at: float, started: float | None) -> str:
+def expiry(expires_at: float, started: float | None) -> str:
+    """Say when an entry expires, seen from the start of the run."""
     if started is None:
         return f"expires {clock_time(expires_at)}"
     left = expires_at - started

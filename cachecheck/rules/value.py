@@ -154,7 +154,7 @@ def _marks(one: KeyOutcome) -> tuple[Hashable, ...]:
     readings = [reading for _, reading in one.readings]
     match one.verdict:
         case "expiry-drift":
-            return tuple(_begins(readings, one.tolerance_seconds))
+            return tuple(begins(readings, one.tolerance_seconds))
         case "persistence-drift":
             return tuple(
                 reading.expires_at is None if isinstance(reading, Present) else _value_of(reading)
@@ -164,7 +164,7 @@ def _marks(one: KeyOutcome) -> tuple[Hashable, ...]:
             return tuple(_value_of(reading) for reading in readings)
 
 
-def _begins(readings: Sequence[Reading], tolerance_seconds: float) -> Iterator[Hashable]:
+def begins(readings: Sequence[Reading], tolerance_seconds: float) -> Iterator[Hashable]:
     """Give for each expiry the earliest of those that agree with it.
 
     Agreement within a tolerance cannot be told by rounding: two expiries a moment apart may fall

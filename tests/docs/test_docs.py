@@ -185,6 +185,7 @@ def test_other_defaults_of_settings_are_those_of_the_code(default_conf: conf.Con
     told = settings_told()
     assert told["ENABLED"].endswith(f"else `{default_conf.is_enabled}`")
     assert told["COUNT_HITS"] == f"`{default_conf.counts_hits}`"
+    assert told["ALLOW_VALUES"] == f"`{default_conf.allows_values}`"
     assert told["ALLOW_CANARY"] == f"`{default_conf.allows_canary}`"
     assert told["SCOPES"] == f"`{default_conf.scopes}`"
     assert told["KEY_BUILDERS"] == "`{}`"

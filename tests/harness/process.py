@@ -174,6 +174,11 @@ class Process:
         """Kill the program, and it alone; `stop` ends what it forked."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def interrupt(self, timeout_seconds: float = 20.0) -> int:
+        """Interrupt the program as a terminal does, and give the status that it ends with."""
+        os.kill(self.pid, signal.SIGINT)
+        return self._popen.wait(timeout_seconds)
+
     def stop(self, timeout_seconds: float = 10.0) -> None:
         """End the program and every process of its group; doing so twice is harmless."""
         if self._popen.returncode is not None:

@@ -57,7 +57,8 @@ def test_text_ends_with_one_newline_and_does_not_depend_on_the_order_of_evidence
 def test_every_field_is_written_even_where_it_has_its_default() -> None:
     written = stdlib_json.loads(json.render(samples.healthy()))
     assert list(written) == [
-        "run", "verdict", "nodes", "caches", "findings", "undecided", "findings_left_out", "schema",
+        "run", "verdict", "nodes", "caches", "findings", "keys", "undecided", "findings_left_out",
+        "schema",
     ]  # fmt: skip
 
 
