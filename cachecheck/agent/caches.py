@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _PACKAGE = "cachecheck.agent.backends"
 _UNKNOWN = "unsupported:UnsupportedBackend"
 _BY_BASE_CLASS = {
+    "diskcache.djangocache.DjangoCache": "diskcache:DiskCacheBackend",
     "django.core.cache.backends.db.DatabaseCache": "database:DatabaseBackend",
     "django.core.cache.backends.dummy.DummyCache": "dummy:DummyBackend",
     "django.core.cache.backends.filebased.FileBasedCache": "filebased:FileBasedBackend",

@@ -12,6 +12,7 @@ from harness.memcached import MemcachedServer
 from harness.nodes import Node
 from harness.redis import RedisServer
 from harness.scenarios import (
+    DISKCACHE,
     DJANGO_REDIS,
     MEMCACHED,
     PYLIBMC,
@@ -72,6 +73,12 @@ def fleet(
     def settings(number: int) -> dict[str, Any]:
         return {
             "default": _cache("default", [first]),
+            "disk": {"BACKEND": DISKCACHE, "LOCATION": str(launch.tmp / "disk")},
+            "disk-drift": {
+                "BACKEND": DISKCACHE,
+                "LOCATION": str(launch.tmp / "disk-drift"),
+                "SHARDS": 4 if number == 2 else 8,
+            },
             **{name: _cache(name, both[number == 2]) for name, both in lists.items()},
         }
 
@@ -179,6 +186,20 @@ def test_shard_that_is_spelled_in_another_way_gets_other_keys(
     assert outliers(found) == views_of(fleet[2])
     spelled = shards[1].url.replace("127.0.0.1", "localhost")
     assert f"{shards[1].url} is spelled {spelled}" in found["message"]
+
+
+def test_folders_that_one_node_divides_keys_among_otherwise_are_named(
+    fleet: tuple[Node, ...], check: Check
+) -> None:
+    _fill(fleet[0], "disk", "disk-drift")
+    checked = check(fleet, *caches("disk", "disk-drift"))
+    assert checked.exit_code == 1
+    assert checked.codes_by_cache == {"disk": [], "disk-drift": ["B004"]}
+    assert checked.views_by_store("disk") == [3]
+    assert checked.cache("disk")["agreement"]["agreeing"] == len(KEYS)
+    found = checked.only("B004")
+    assert outliers(found) == views_of(fleet[2])
+    assert "disk-drift/004 is not listed" in found["message"]
 
 
 @pytest.mark.skipif(not HAS_PYLIBMC, reason="there is no wheel of pylibmc for this Python")

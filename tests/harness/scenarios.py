@@ -19,6 +19,7 @@ DUMMY = "django.core.cache.backends.dummy.DummyCache"
 REDIS = "django.core.cache.backends.redis.RedisCache"
 MEMCACHED = "django.core.cache.backends.memcached.PyMemcacheCache"
 PYLIBMC = "django.core.cache.backends.memcached.PyLibMCCache"
+DISKCACHE = "diskcache.DjangoCache"
 DJANGO_REDIS = "django_redis.cache.RedisCache"
 
 

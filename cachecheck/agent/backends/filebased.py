@@ -7,7 +7,6 @@ are not used: ``_is_expired()`` deletes, and unpickles.
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -19,6 +18,7 @@ import msgspec
 
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.expiry import MAX_EXPIRY_BYTES, parse_expiry
+from cachecheck.agent.backends.files import named, nearest_existing, open_untouched, read_rest
 from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.worker import this_worker
 from cachecheck.errors import InertUnreadable, StoreDenied, StoreError, StoreUnsupported
@@ -41,14 +41,6 @@ _PASSES = 16
 _SLACK = 1.1  # sorted again only where a tenth more came
 _FILES_BETWEEN_PACES = 500
 
-_NO_TRACE = getattr(os, "O_NOATIME", 0)
-_READ_ONLY = (
-    os.O_RDONLY
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)  # an entry is a file; a link could lead anywhere
-    | getattr(os, "O_NONBLOCK", 0)  # a pipe would block
-    | getattr(os, "O_BINARY", 0)
-)
 _OTHER_LAYOUT = "this subclass does not keep its files in one folder"
 
 
@@ -70,9 +62,9 @@ class FileStore:
         """Observed: the directory on this host, by path, device and inode."""
         try:
             path = Path(self._folder).resolve()
-            status = _nearest_existing(path).stat()
+            status = nearest_existing(path).stat()
         except OSError as exc:
-            raise StoreError(f"the directory cannot be looked at: {_named(exc)}") from exc
+            raise StoreError(f"the directory cannot be looked at: {named(exc)}") from exc
         token = f"file:{this_worker().host_id}:{path}:{status.st_dev}:{status.st_ino}"
         return StoreIdentity(grade="observed", token=token, address=str(path))
 
@@ -119,13 +111,13 @@ class FileStore:
         except PermissionError as exc:
             raise StoreDenied("the directory may not be listed") from exc
         except OSError as exc:
-            raise StoreError(f"the directory cannot be listed: {_named(exc)}") from exc
+            raise StoreError(f"the directory cannot be listed: {named(exc)}") from exc
 
     def _reading(self, name: str) -> RawReading:
         if not self._is_entry(name):
             return Failed(reason="unsupported", detail="not the name of an entry's file")
         try:
-            descriptor = _open(f"{self._folder}{os.sep}{name}")
+            descriptor = open_untouched(f"{self._folder}{os.sep}{name}")
             try:
                 return self._entry(descriptor)
             finally:
@@ -135,7 +127,7 @@ class FileStore:
         except PermissionError:
             return Failed(reason="error", detail="the file may not be read")
         except OSError as exc:
-            return Failed(reason="error", detail=f"the file cannot be read: {_named(exc)}")
+            return Failed(reason="error", detail=f"the file cannot be read: {named(exc)}")
 
     def _is_entry(self, name: str) -> bool:
         """Names come from the other side of the network: none may lead out of the directory."""
@@ -165,7 +157,7 @@ class FileStore:
         self, descriptor: int, begun: bytes, size_bytes: int, expires_at: float | None
     ) -> RawReading:
         most = self._max_value_bytes
-        value = b"" if size_bytes > most else _read_rest(descriptor, begun, most + 1)
+        value = b"" if size_bytes > most else read_rest(descriptor, begun, most + 1)
         if max(size_bytes, len(value)) > most:  # touch() rewrites files in place
             return Failed(reason="too-large", detail=f"more than {most} bytes")
         return Stored(value=value, expires_at=expires_at)
@@ -267,31 +259,5 @@ class FileBasedBackend(Backend):
         return None
 
 
-def _open(path: str) -> int:
-    try:
-        return os.open(path, _READ_ONLY | _NO_TRACE)
-    except PermissionError as exc:
-        if exc.errno != errno.EPERM or not _NO_TRACE:
-            raise
-    # Only the owner of a file may leave its access time alone (open(2)).
-    return os.open(path, _READ_ONLY)
-
-
-def _read_rest(descriptor: int, begun: bytes, most: int) -> bytes:
-    parts, left = [begun], most - len(begun)
-    while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
-
-
-def _nearest_existing(path: Path) -> Path:
-    return next(found for found in (path, *path.parents) if found.exists())
-
-
 def _page_files(count: int) -> int:
     return min(MAX_PAGE_FILES, max(PAGE_FILES, count // _PASSES))
-
-
-def _named(exc: OSError) -> str:
-    return errno.errorcode.get(exc.errno or 0, type(exc).__name__)
