@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.cache import CacheHandler, caches
 
+from cachecheck.agent import live
 from cachecheck.agent.backends.shown import dotted
 from cachecheck.agent.counting import TALLY, counting_methods
 from cachecheck.model import Counters
@@ -108,6 +109,7 @@ def install() -> None:
     def create_connection(self: CacheHandler, alias: str) -> BaseCache:
         cache = original(self, alias)
         if self is caches:
+            live.remember(alias, cache)
             _count_in(alias, cache)
         return cache
 
@@ -118,6 +120,7 @@ def install() -> None:
     CacheHandler.create_connection = create_connection  # type: ignore[method-assign]
     for alias, cache in made:
         if cache is not None:
+            live.remember(alias, cache)
             _count_in(alias, cache)
 
 

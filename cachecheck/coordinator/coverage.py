@@ -8,7 +8,7 @@ from cachecheck.coordinator.notes import notes_of
 from cachecheck.coordinator.phrases import entries_of, keys_of, some
 from cachecheck.coordinator.views import cohorts, seen_views, set_apart
 from cachecheck.model import Failed, Value
-from cachecheck.rules import builders
+from cachecheck.rules import builders, routing
 from cachecheck.rules.grouping import is_seen
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def cover(
         *_workers(found),
         *_backends(observed),
         *builders.undecided(observed.fleet),
+        *routing.undecided(observed.fleet),
         *_stores(observed),
         *_set_apart(observed),
         *(

@@ -10,7 +10,7 @@ import msgspec
 
 from cachecheck.coordinator.outcomes import Answered
 from cachecheck.coordinator.probing import Unit
-from cachecheck.rules import builders, failing
+from cachecheck.rules import builders, failing, routing
 from cachecheck.rules.observations import Again, Fleet
 from cachecheck.wire import Describe, Described
 
@@ -43,7 +43,7 @@ async def look_again(
 
 def suspects(fleet: Fleet) -> tuple[str, ...]:
     """Name the workers that said something that has to be confirmed."""
-    return (*builders.suspects(fleet), *failing.suspects(fleet))
+    return (*builders.suspects(fleet), *failing.suspects(fleet), *routing.suspects(fleet))
 
 
 async def _ask(prober: Prober, worker: ObservedWorker, request: Describe) -> Again | None:

@@ -2,7 +2,8 @@
 
 Compared are views whose lists have a server in common, directly or through another view. Where
 they have none they are different stores, which B003 says. A list whose hashing is not known is
-compared as it stands: order, spelling and behaviours may or may not matter.
+compared as it stands: order, spelling and behaviours may or may not matter. What a client has given
+up counts where it still had when its worker was asked again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from cachecheck.model import Group, Value
 from cachecheck.rules.catalogue import finding
+from cachecheck.rules.failing import again_of
 from cachecheck.rules.grouping import (
     Alias,
     Sight,
@@ -50,21 +52,57 @@ class Routed(Value, frozen=True, kw_only=True):
 def check(fleet: Fleet) -> Findings:
     """Give B004 for each alias of each application."""
     found: list[Finding] = []
-    for alias in aliases(fleet):
-        alike: dict[tuple[str, str], list[Sight]] = {}
-        for sight in alias.sights:  # other prefixes send a probe key elsewhere, which N001 says
-            stored_probe = sight.cache.namespace.stored_probe
-            alike.setdefault((sight.cache.kind, stored_probe), []).append(sight)
-        for sights in alike.values():
-            found += _drifting(alias, sights, fleet)
-            found += _listed_differently(alias, sights, fleet)
+    for alias, sights in _alike(fleet):
+        for routed, groups in _drifting(sights):
+            stood = [group for group in groups if _stands(group, routed)]
+            if len(stood) > 1:
+                found.append(_Drift(alias, routed, stood).finding(fleet))
+        found += _listed_differently(alias, sights, fleet)
     return tuple(found)
+
+
+def suspects(fleet: Fleet) -> tuple[str, ...]:
+    """Name workers to be asked again: one for each way in which servers were given up."""
+    return tuple(
+        group.views[0]
+        for _, sights in _alike(fleet)
+        for routed, groups in _drifting(sights)
+        for group in groups
+        if routed[group.views[0]].routes.dead
+    )
+
+
+def undecided(fleet: Fleet) -> Iterator[str]:
+    """Say where servers were given up, and nobody could confirm it."""
+    for alias, sights in _alike(fleet):
+        for routed, groups in _drifting(sights):
+            passing = [group for group in groups if not _stands(group, routed)]
+            if passing:
+                views = [view for group in passing for view in group.views]
+                yield (
+                    f"{alias.name}: a server that was given up on {name_views(views, fleet)} was "
+                    "not found so again, so where keys go there is not known"
+                )
 
 
 # --- where keys go -------------------------------------------------------------------------
 
 
-def _drifting(alias: Alias, sights: Sequence[Sight], fleet: Fleet) -> Iterator[Finding]:
+def _alike(fleet: Fleet) -> Iterator[tuple[Alias, list[Sight]]]:
+    """Give what is compared: other prefixes send a probe key elsewhere, which N001 says."""
+    for alias in aliases(fleet):
+        alike: dict[tuple[str, str], list[Sight]] = {}
+        for sight in alias.sights:
+            stored_probe = sight.cache.namespace.stored_probe
+            alike.setdefault((sight.cache.kind, stored_probe), []).append(sight)
+        for sights in alike.values():
+            yield alias, sights
+
+
+def _drifting(
+    sights: Sequence[Sight],
+) -> Iterator[tuple[dict[str, Routed], tuple[Group, ...]]]:
+    """Give the views whose routes differ over common servers, by label, and how they differ."""
     told = routes_of([Looked(one.worker.worker.host_id, one.cache) for one in sights])
     routed = [
         Routed(sight=sight, routes=routes)
@@ -74,7 +112,16 @@ def _drifting(alias: Alias, sights: Sequence[Sight], fleet: Fleet) -> Iterator[F
     for related in _related(routed):
         groups = group_by({one.label: one.routes.course for one in related}, lambda _course: None)
         if len(groups) > 1:
-            yield _Drift(alias, related, groups).finding(fleet)
+            yield {one.label: one for one in related}, groups
+
+
+def _stands(group: Group, routed: Mapping[str, Routed]) -> bool:
+    """Say whether a way of routing lasts: what a client has given up may come back any moment."""
+    views = [routed[view].sight for view in group.views]
+    if not routed[group.views[0]].routes.dead:
+        return True
+    again = [(sight.cache.dead_servers, again_of(sight)) for sight in views]
+    return any(later is not None and later.dead_servers == first for first, later in again)
 
 
 def _related(routed: Iterable[Routed]) -> list[list[Routed]]:
@@ -94,11 +141,11 @@ def _related(routed: Iterable[Routed]) -> list[list[Routed]]:
 class _Drift:
     """Views that find keys on different servers, and why; compared with the largest group."""
 
-    def __init__(self, alias: Alias, routed: Sequence[Routed], groups: Sequence[Group]) -> None:
+    def __init__(self, alias: Alias, routed: Mapping[str, Routed], groups: Sequence[Group]) -> None:
         self._alias = alias
-        self._by_label = {one.label: one for one in routed}
+        self._by_label = routed
         self._names: dict[str, str] = {}
-        for one in routed:
+        for one in routed.values():
             for label, server in one.routes.servers:
                 self._names.setdefault(server, label)
         self._groups = groups
@@ -121,8 +168,8 @@ class _Drift:
             evidence={
                 "application": self._alias.application,
                 "probe_keys": len(self._usual.routes.by_key),
-                "keys_per_server": {group.label: self._shares(group) for group in self._groups},
                 "moved": {group.label: self._moves(group) for group in self._others},
+                "keys_per_server": {group.label: self._shares(group) for group in self._groups},
                 "why": {group.label: self._why(self._first(group)) for group in self._others},
             },
         )

@@ -10,6 +10,7 @@ import pytest
 from pymemcache import serde as serdes
 from pymemcache.client.base import Client
 
+from cachecheck.agent import live
 from cachecheck.agent.backends import inflate
 from cachecheck.agent.backends.pymemcache import PyMemcacheBackend
 from cachecheck.errors import InertTooLarge, InertUnreadable
@@ -169,6 +170,60 @@ def test_a_server_that_is_down_is_a_failure_and_no_miss(
         else:
             detail = f"{down.address}: connection refused"
             assert reading == Failed(reason="unreachable", detail=detail)
+
+
+def fail_once(cache: Any) -> None:
+    """Ask for keys until the client has given up the server that is down."""
+    for number in range(40):
+        cache.get(f"key:{number}")
+
+
+GIVES_UP = {"ignore_exc": True, "retry_attempts": 0, "dead_timeout": 600}
+
+
+def test_a_server_that_the_applications_client_has_given_up_is_left_out(
+    make_cache: Callable[..., BaseCache], start_memcached: Callable[..., MemcachedServer]
+) -> None:
+    up, down = start_memcached(), start_memcached()
+    servers = [up.address, down.address]
+    cache, before = backend_at(make_cache, servers, OPTIONS=GIVES_UP)
+    keys = [f"key:{number}" for number in range(40)]
+    assert before.dead_servers() == ()
+    assert set(dict(before.routing(keys)).values()) == set(servers)
+    down.stop()
+    fail_once(cache)
+    state = dict(cache._cache._dead_clients)
+    backend = PyMemcacheBackend("default", cache)
+    assert backend.dead_servers() == (down.address,)
+    assert set(dict(backend.routing(keys)).values()) == {up.address}
+    assert read(backend, *keys) == [Missing()] * len(keys)
+    assert cache._cache._dead_clients == state
+    cache._cache.dead_timeout = -1  # it has been over for long
+    assert PyMemcacheBackend("default", cache).dead_servers() == ()
+    cache.close()
+
+
+def test_servers_that_were_all_given_up_are_still_asked(
+    make_cache: Callable[..., BaseCache],
+) -> None:
+    cache, _ = backend_at(make_cache, ["127.0.0.1:1", "127.0.0.1:2"], OPTIONS=GIVES_UP)
+    fail_once(cache)
+    backend = PyMemcacheBackend("default", cache)
+    assert backend.dead_servers() == ("127.0.0.1:1", "127.0.0.1:2")
+    (reading,) = read(backend, "key")
+    assert isinstance(reading, Failed)
+
+
+def test_what_another_thread_has_given_up_counts(make_cache: Callable[..., BaseCache]) -> None:
+    location = ["127.0.0.1:1", "127.0.0.1:2"]
+    other, _ = backend_at(make_cache, location, OPTIONS=GIVES_UP)
+    fail_once(other)
+    live.remember("threaded", other)
+    cache, _ = backend_at(make_cache, location, OPTIONS=GIVES_UP)
+    assert len(PyMemcacheBackend("threaded", cache).dead_servers()) == 2
+    assert PyMemcacheBackend("default", cache).dead_servers() == ()
+    del other
+    assert PyMemcacheBackend("threaded", cache).dead_servers() == ()
 
 
 @pytest.mark.parametrize(

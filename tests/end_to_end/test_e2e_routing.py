@@ -82,7 +82,8 @@ def fleet(
             **{name: _cache(name, both[number == 2]) for name, both in lists.items()},
         }
 
-    return launch.nodes(*({"caches": settings(number)} for number in range(3)), workers=1)
+    each = ({"caches": settings(number)} for number in range(3))
+    return launch.nodes(*each, workers=1, server="gthread")
 
 
 SHARDED = {"CLIENT_CLASS": "django_redis.client.ShardClient"}

@@ -6,13 +6,15 @@ import msgspec
 import pytest
 
 from cachecheck.model import StoreIdentity
-from cachecheck.rules.routing import check
+from cachecheck.rules.observations import Again
+from cachecheck.rules.routing import check, suspects, undecided
 from observed import cache, codes, fleet, grouped, namespace, node, web, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cachecheck.model import CacheDescription
+    from cachecheck.rules.observations import Fleet
 
 A, B, C = "10.0.0.1:11211", "10.0.0.2:11211", "10.0.0.3:11211"
 PROCESSES = {A: "100:1", B: "200:2", C: "300:3"}
@@ -86,14 +88,46 @@ def test_list_of_one_server_sends_every_key_there() -> None:
     assert check(fleet(web("web-1", single), web("web-2", single))) == ()
 
 
-def test_server_that_a_worker_has_given_up_is_named() -> None:
-    given_up = listing([A, B], [A, A, A, A], dead_servers=(B,))
-    seen = [worker("web-1", 1, (USUAL,)), worker("web-1", 2, (given_up,))]
-    (found,) = check(fleet(node("web-1", seen), web("web-2", USUAL)))
+GIVEN_UP = listing([A, B], [A, A, A, A], dead_servers=(B,))
+
+
+def with_one_that_gave_up(later: CacheDescription | None) -> Fleet:
+    """Observe a worker whose client gave B up, and what it said when it was asked again."""
+    other = worker("web-1", 2, (GIVEN_UP,))
+    if later is not None:
+        other = msgspec.structs.replace(other, again=Again(caches=(later,), builders=()))
+    return fleet(node("web-1", [worker("web-1", 1, (USUAL,)), other]), web("web-2", USUAL))
+
+
+def test_server_that_a_worker_has_given_up_and_not_taken_back_is_named() -> None:
+    seen = with_one_that_gave_up(GIVEN_UP)
+    (found,) = check(seen)
     assert found.evidence["why"] == {"B": [f"{B} is given up"]}
     assert grouped(found)[f"{A}, {B}; given up: {B}"] == ("web-1:2",)
-    everywhere = fleet(web("web-1", given_up), web("web-2", given_up))
-    assert check(everywhere) == ()
+    assert suspects(seen) == ("web-1:2",)
+    assert list(undecided(seen)) == []
+
+
+@pytest.mark.parametrize("later", [None, USUAL])
+def test_server_that_was_not_found_given_up_again_leaves_it_undecided(
+    later: CacheDescription | None,
+) -> None:
+    seen = with_one_that_gave_up(later)
+    assert check(seen) == ()
+    (line,) = undecided(seen)
+    assert line == (
+        "default: a server that was given up on web-1:2 was not found so again, so where keys go "
+        "there is not known"
+    )
+
+
+def test_server_that_everybody_has_given_up_is_no_drift() -> None:
+    everywhere = fleet(web("web-1", GIVEN_UP), web("web-2", GIVEN_UP))
+    assert (check(everywhere), suspects(everywhere), list(undecided(everywhere))) == ((), (), [])
+
+
+def test_only_what_was_given_up_is_asked_for_again() -> None:
+    assert suspects(fleet(web("web-1", USUAL), web("web-2", listing([B, A], [B, A, B, A])))) == ()
 
 
 def test_other_hashing_is_named() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymemcache import serde as serdes
 from pymemcache.client.hash import HashClient
 
+from cachecheck.agent import live
 from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.memcached import MemcachedBackend, spelled
 from cachecheck.agent.backends.shown import dotted, shown_options
@@ -19,6 +20,8 @@ from cachecheck.stores.memcached import Endpoint, MemcachedStore
 from cachecheck.stores.unsupported import UnsupportedStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cachecheck.agent.backends.base import Pairs
     from cachecheck.stores.base import Store, Stored
 
@@ -92,20 +95,13 @@ class PyMemcacheBackend(MemcachedBackend):
 
     @cached_property
     def _given_up(self) -> tuple[str, ...]:
-        """What the application's client of this thread has given up; it is only looked at.
-
-        A server comes back by the next call once ``dead_timeout`` is over (HashClient._retry_dead).
-        """
-        client = vars(self.cache).get("_cache")
-        if not isinstance(client, HashClient):
-            return ()
-        now, patience = time.time(), client.dead_timeout
-        comes_back = now - client._last_dead_check_time > patience  # noqa: SLF001
-        return tuple(
-            spelled(server)
-            for server, dead_since in tuple(client._dead_clients.items())  # noqa: SLF001
-            if not (comes_back and now - dead_since > patience)
-        )
+        """What the application's clients, one for each thread, have given up; all are looked at."""
+        caches = {id(cache): cache for cache in (self.cache, *live.backends(self.alias))}
+        clients = (vars(cache).get("_cache") for cache in caches.values())
+        given_up = {
+            label for one in clients if isinstance(one, HashClient) for label in _given_up_by(one)
+        }
+        return tuple(sorted(given_up))
 
     def labels(self) -> tuple[str, ...]:
         """Name the servers as the client does."""
@@ -119,6 +115,18 @@ class PyMemcacheBackend(MemcachedBackend):
         """Give the client's ``key_prefix``."""
         prefix = self.options().get("key_prefix", b"")
         return prefix.decode() if isinstance(prefix, bytes) else str(prefix)
+
+
+def _given_up_by(client: HashClient) -> Iterator[str]:
+    """Name what a client leaves out on its next call; it is only looked at.
+
+    A server comes back by that call once ``dead_timeout`` is over (``HashClient._retry_dead``).
+    """
+    now, patience = time.time(), client.dead_timeout
+    comes_back = now - client._last_dead_check_time > patience  # noqa: SLF001  kept to this file
+    for server, dead_since in tuple(client._dead_clients.items()):  # noqa: SLF001
+        if not (comes_back and now - dead_since > patience):
+            yield spelled(server)
 
 
 def _endpoint(label: str, server: str | tuple[str, int]) -> Endpoint:
