@@ -20,10 +20,12 @@ from cachecheck.model import (
     CanaryResult,
     CanaryStep,
     Count,
+    ExpectedBy,
     Key,
     Moment,
     Nonce,
     Reading,
+    Role,
     Step,
     Text,
     Value,
@@ -42,6 +44,8 @@ MAX_DESCRIPTION_BYTES = 1 << 20
 MAX_KEYS = 1000
 MAX_AUDIENCE = 4000
 MAX_SAMPLE = 100_000
+MAX_SIBLINGS = 256
+MAX_RELAY_SECONDS = 10.0
 MAX_BUILDERS = 50
 MAX_TREES = 20
 MAX_PATH_STEPS = 200
@@ -67,9 +71,6 @@ RefusalReason = Literal[
 ]
 
 
-ExpectedBy = Literal["configured", "siblings", "unknown"]
-
-
 class Message(Value, tag_field="type", frozen=True, kw_only=True):
     """Base of all messages."""
 
@@ -84,10 +85,13 @@ class Request(Message, frozen=True, kw_only=True):
 
     ``run`` names the run in the node's audit log. Only a worker whose id is in ``audience``
     does the work; any other answers ``Elsewhere``. An empty audience means whoever hears it.
+    ``relay_seconds`` has the worker that hears it hand it on to its siblings, wait for them so
+    long, and answer ``Relayed``.
     """
 
     run: Name
     audience: Annotated[tuple[Name, ...], Meta(max_length=MAX_AUDIENCE)] = ()
+    relay_seconds: Annotated[float, Meta(gt=0, le=MAX_RELAY_SECONDS)] | None = None
 
 
 class Describe(Request, tag="describe", frozen=True, kw_only=True):
@@ -272,9 +276,36 @@ class Refused(Message, tag="refused", frozen=True, kw_only=True):
     worker: Worker | None = None
 
 
-AnyAnswer: TypeAlias = (
+OneAnswer: TypeAlias = (
     Described | Surveyed | Gathered | Collected | Readings | Canaried | Elsewhere | Refused
 )
+
+
+class Unheard(Value, frozen=True, kw_only=True):
+    """A process that should have been heard through the relay, and why it was not.
+
+    ``worker`` is its id where the audience named it.
+    """
+
+    pid: Count
+    role: Role
+    reason: Text
+    worker: Text | None = None
+
+
+class Relayed(Answer, tag="relayed", frozen=True, kw_only=True):
+    """What ``worker`` and its siblings answer to one request, in one message.
+
+    Its own answer is among them, unless it was not meant. ``off`` says why no sibling was asked,
+    where the relay does not work in this worker.
+    """
+
+    answers: Annotated[tuple[OneAnswer, ...], Meta(max_length=MAX_SIBLINGS + 1)]
+    unheard: Annotated[tuple[Unheard, ...], Meta(max_length=MAX_SIBLINGS)] = ()
+    off: Text | None = None
+
+
+AnyAnswer: TypeAlias = OneAnswer | Relayed
 
 _T = TypeVar("_T")
 
@@ -287,6 +318,7 @@ _ENCODER = msgspec.json.Encoder()
 _VERSION = msgspec.json.Decoder(_AnyVersion)
 _REQUEST: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
 _ANSWER: msgspec.json.Decoder[AnyAnswer] = msgspec.json.Decoder(AnyAnswer)
+_ONE_ANSWER: msgspec.json.Decoder[OneAnswer] = msgspec.json.Decoder(OneAnswer)
 
 
 def encode(message: Message) -> bytes:
@@ -302,6 +334,11 @@ def decode_request(body: bytes, *, limit_bytes: int = MAX_BODY_BYTES) -> AnyRequ
 def decode_answer(body: bytes, *, limit_bytes: int = MAX_ANSWER_BYTES) -> AnyAnswer:
     """Decode an answer; raises ``WireError`` with a reason that can be shown."""
     return _decode(_ANSWER, body, limit_bytes)
+
+
+def decode_one_answer(body: bytes, *, limit_bytes: int = MAX_ANSWER_BYTES) -> OneAnswer:
+    """Decode the answer of one worker for itself, as siblings give it; raises ``WireError``."""
+    return _decode(_ONE_ANSWER, body, limit_bytes)
 
 
 def _decode(decoder: msgspec.json.Decoder[_T], body: bytes, limit_bytes: int) -> _T:

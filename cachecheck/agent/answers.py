@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from cachecheck.model import Worker
     from cachecheck.stores.base import Pace
     from cachecheck.survey import Summary
-    from cachecheck.wire import AnyAnswer, AnyRequest, RefusalReason
+    from cachecheck.wire import AnyRequest, OneAnswer, RefusalReason
 
 log = logging.getLogger("cachecheck.agent")
 
@@ -58,7 +58,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_holdings.reset)
 
 
-def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> AnyAnswer:
+def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> OneAnswer:
     """Do what the request asks, within the limits of ``conf``.
 
     What the site's own code raises, a key function say, is refused, and told by its type alone.
@@ -81,7 +81,7 @@ def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) 
         return refusal("not-allowed", detail, conf=conf, worker=worker)
 
 
-def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> AnyAnswer:
+def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> OneAnswer:
     match request:
         case Describe():
             return _described(request, conf, worker, received_at)

@@ -1,4 +1,4 @@
-"""The Django application: its start registers the checks and begins to count hits."""
+"""The Django application: its start registers checks, begins to count hits and to relay."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ class CachecheckConfig(AppConfig):
     verbose_name = "cachecheck"
 
     def ready(self) -> None:
-        """Register the system checks; swap in the counting of hits where it is wanted.
+        """Register the system checks; begin to count hits and to relay, where that is wanted.
 
-        Whatever goes wrong with the counting, the site starts: it is off then.
+        Whatever goes wrong with either, the site starts: it is off then.
         """
         from cachecheck.agent import checks, conf, counters  # noqa: PLC0415  apps must be ready
+        from cachecheck.agent.relay import starting  # noqa: PLC0415
 
         checks.register()
         try:
@@ -30,3 +31,8 @@ class CachecheckConfig(AppConfig):
                 counters.install()
         except Exception as exc:  # noqa: BLE001  the boundary to the site's start
             log.warning("hits and misses are not counted: %s", type(exc).__name__)
+        try:
+            if conf.load().is_enabled:
+                starting.install()
+        except Exception as exc:  # noqa: BLE001  the boundary to the site's start
+            log.warning("probes are not relayed: %s", type(exc).__name__)

@@ -13,6 +13,7 @@ from django.core import checks
 from cachecheck.agent import builders, conf
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for
+from cachecheck.agent.relay.starting import why_off
 from cachecheck.agent.withholding import PROBE_KEY
 from cachecheck.errors import StoreError
 
@@ -41,6 +42,7 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
         *_unusable(in_force),
         *_secret(in_force),
         *_unloadable(in_force),
+        *_relay(in_force),
     ]
 
 
@@ -115,6 +117,18 @@ def _secret(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
             "CACHECHECK['SECRET'] equals SECRET_KEY.",
             hint="Give cachecheck a secret of its own: coordinators hold it as well.",
             id="cachecheck.W002",
+        )
+
+
+def _relay(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
+    if not (in_force.is_open and in_force.relays):
+        return
+    reason = why_off(in_force)
+    if reason is not None:
+        yield checks.Warning(
+            f"Workers cannot hand probes on to each other: {reason}.",
+            hint="Set CACHECHECK['RELAY'] to a folder that is this user's alone, or to False.",
+            id="cachecheck.W007",
         )
 
 

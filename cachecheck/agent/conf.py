@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from fnmatch import translate
 from itertools import islice
+from pathlib import Path
 from re import IGNORECASE, Pattern
 from re import compile as compile_pattern
 from re import error as PatternError  # noqa: N812  its name from Python 3.13 on
@@ -28,6 +30,8 @@ SECRET_VARIABLE = "CACHECHECK_SECRET"  # noqa: S105  the name of a variable
 ENABLED_VARIABLE = "CACHECHECK_ENABLED"
 RELEASE_VARIABLE = "CACHECHECK_RELEASE"
 SESSION_KEYS = ("django.contrib.sessions.*",)
+
+_HAS_SOCKETS = hasattr(socket, "AF_UNIX")
 
 _SIGNS = 32  # a bound on the work for one key; prefixes have fewer
 _SIGN = compile_pattern(r"[\W_]")
@@ -59,6 +63,7 @@ KNOWN = frozenset(
         "MAX_BODY",
         "MAX_KEYS",
         "NODE",
+        "RELAY",
         "RELEASE",
         "SCOPES",
         "SECRET",
@@ -88,7 +93,10 @@ class Builder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conf(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings in force. ``keyring`` None: no usable secret, so the endpoint is shut."""
+    """The settings in force. ``keyring`` None: no usable secret, so the endpoint is shut.
+
+    ``relay_folder`` is where workers meet; None: in the system's folder for temporary files.
+    """
 
     keyring: Keyring | None
     is_enabled: bool
@@ -104,6 +112,8 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     counts_hits: bool
     allows_canary: bool
     allows_values: bool
+    relays: bool
+    relay_folder: str | None
     budget_seconds: float
     max_body_bytes: int
     max_keys: int
@@ -146,6 +156,7 @@ class _Reader:
             self._problem("CACHECHECK", "must be a dictionary")
 
     def conf(self) -> Conf:
+        relay = self._get("RELAY", _HAS_SOCKETS, _is_switch_or_folder, "True, False or a folder")
         values = {
             "keyring": self._keyring(),
             "is_enabled": self._enabled(),
@@ -161,6 +172,8 @@ class _Reader:
             "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
             "allows_canary": self._allowed("ALLOW_CANARY"),
             "allows_values": self._allowed("ALLOW_VALUES"),
+            "relays": bool(relay),
+            "relay_folder": relay if isinstance(relay, str) else None,
             "budget_seconds": self._positive("BUDGET_MS", 50) / 1000,
             "max_body_bytes": self._positive("MAX_BODY", MAX_BODY_BYTES),
             "max_keys": self._positive("MAX_KEYS", MAX_KEYS),
@@ -279,6 +292,10 @@ def _root_package() -> str:
 
 def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
+
+
+def _is_switch_or_folder(value: Any) -> bool:
+    return _is_bool(value) or (_is_text(value) and Path(value).is_absolute() and "\0" not in value)
 
 
 def _is_text(value: Any) -> bool:

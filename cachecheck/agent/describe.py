@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
-    from cachecheck.model import Scope, ServerCounters
+    from cachecheck.model import ExpectedBy, Scope, ServerCounters
     from cachecheck.stores.base import Store
-    from cachecheck.wire import ExpectedBy
 
     Observed = tuple[StoreIdentity, Capabilities, ServerCounters | None, str | None]
 

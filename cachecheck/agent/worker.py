@@ -57,10 +57,10 @@ def count_siblings() -> int | None:
     None where the system does not say.
     """
     pids = _children(os.getppid())
-    own = _command_line(os.getpid())
+    own = command_line(os.getpid())
     if own is None or os.getpid() not in pids:
         return None
-    return sum(_command_line(pid) == own for pid in pids)
+    return sum(command_line(pid) == own for pid in pids)
 
 
 @cache
@@ -112,12 +112,23 @@ def _children_by_parent(ppid: int) -> Iterator[int]:
             yield int(name)
 
 
-def _command_line(pid: int) -> bytes | None:
+def command_line(pid: int) -> bytes | None:
+    """Give a process's command line as it is now, comparable with its siblings'; None: gone."""
     try:
         raw = (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return None
-    return _HANDLES.sub(rb"\1", raw) or None  # a zombie's is empty
+    return without_handles(raw) or None  # a zombie's is empty
+
+
+def without_handles(raw: bytes) -> bytes:
+    """Leave out of a command line what multiprocessing gives each child of its own."""
+    return _HANDLES.sub(rb"\1", raw)
+
+
+def namespace_of_processes() -> str:
+    """Name the host and its namespace of process ids: there a pid means the same process."""
+    return f"{socket.gethostname()}\0{_link('self/ns/pid')}"
 
 
 def _stat(pid: int) -> list[str] | None:

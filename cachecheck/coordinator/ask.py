@@ -1,8 +1,9 @@
 """Ask particular workers of a node, through an address that hides them.
 
-Every request goes over a fresh connection and carries the ids of the workers that are still wanted
-as its ``audience``; whoever else hears it says so and does nothing. Bursts grow while nobody new is
-heard, because a few connections at a time may all end at one idle worker.
+Where they relay, whoever hears a request hands it on. Where they do not, every request goes over a
+fresh connection and carries the ids of the workers that are still wanted as its ``audience``;
+whoever else hears it says so and does nothing. Bursts grow while nobody new is heard, because a few
+connections at a time may all end at one idle worker.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, TypeVar
 
+from cachecheck.coordinator.answering import pause_after, sorted_out
 from cachecheck.coordinator.outcomes import Answered, NoAnswer
-from cachecheck.wire import Collect, Elsewhere, Gather, Survey
+from cachecheck.coordinator.relaying import ask_relayed, is_gone
+from cachecheck.wire import Collect, Gather, Survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.client import Client
     from cachecheck.coordinator.fleet import Target
     from cachecheck.coordinator.outcomes import Outcome
+    from cachecheck.rules.observations import ObservedNode
     from cachecheck.wire import AnyRequest
 
 LARGEST_BURST = 40
@@ -32,13 +36,21 @@ Group = TypeVar("Group")
 
 
 class WebNode:
-    """A Django node as the prober asks it: by bursts, until the workers that are meant answer."""
+    """A Django node as the prober asks it: through the relay, or by bursts.
+
+    Through the relay one request reaches the workers that are meant, whoever hears it. Where any
+    worker of the node will do, no relay is needed, and a plain request reaches one.
+    """
 
     is_direct = False
 
-    def __init__(self, client: Client, target: Target) -> None:
+    def __init__(self, client: Client, target: Target, node: ObservedNode | None = None) -> None:
         self._client = client
         self._target = target
+        workers = node.workers if node and node.heard_by == "relay" else ()
+        self._is_relayed = bool(workers)
+        self._of = {one.worker.id: one.worker for one in workers}
+        self._web = frozenset(one.worker.id for one in workers if one.worker.role == "web")
 
     async def ask(
         self,
@@ -46,7 +58,25 @@ class WebNode:
         request_for: Callable[[tuple[str, ...]], AnyRequest],
     ) -> dict[Group, Outcome]:
         """Ask for one worker of each wanted group."""
-        return await ask(self._client, self._target, wanted, request_for)
+        relayed = {
+            group: ids for group, ids in wanted.items() if self._is_relayed and self._web - ids
+        }
+        found: dict[Group, Outcome] = {}
+        if relayed:
+            found = await ask_relayed(self._client, self._target, relayed, request_for, self._of)
+        lost = {group for group, outcome in found.items() if is_gone(outcome)}
+        left = {
+            group: ids
+            for group, ids in wanted.items()
+            if group not in lost and is_unheard(found.get(group)) and self._answers_itself(ids)
+        }
+        if left:
+            found |= await ask(self._client, self._target, left, request_for)
+        return found
+
+    def _answers_itself(self, ids: frozenset[str]) -> bool:
+        """Whether one of these can be reached without the relay: it serves requests."""
+        return not self._is_relayed or bool(ids & self._web)
 
 
 async def ask(
@@ -71,14 +101,14 @@ async def ask(
     while missing and fruitless < PATIENCE and client.remaining_seconds > 0:
         audience = tuple(sorted(frozenset().union(*missing.values())))
         outcomes = await burst(client, target, request_for(audience), size)
-        news = _sort(outcomes, missing)
+        news = sorted_out(outcomes, missing)
         heard |= news
         missing = {group: ids for group, ids in missing.items() if group not in news}
         fruitless = 0 if news else fruitless + _wasted(outcomes)
         size = len(missing) * (2**fruitless if is_heavy else PER_WORKER * 4**fruitless)
         if missing and not news:
             instead = _instead(outcomes) or instead
-            await asyncio.sleep(_pause(outcomes))
+            await asyncio.sleep(pause_after(outcomes))
     return heard | ({} if instead is None else dict.fromkeys(missing, instead))
 
 
@@ -109,36 +139,6 @@ async def burst(
     return tuple(await asyncio.gather(*(one(number) for number in range(count))))
 
 
-def _sort(
-    outcomes: tuple[Outcome, ...], missing: Mapping[Group, frozenset[str]]
-) -> dict[Group, Outcome]:
-    by_worker = {
-        worker: outcome for outcome in outcomes if (worker := _answering(outcome)) is not None
-    }
-    return {
-        group: by_worker[worker]
-        for group, ids in missing.items()
-        for worker in ids & by_worker.keys()
-    }
-
-
-def _answering(outcome: Outcome) -> str | None:
-    """Name the worker that did the work or refused it; None where nobody that was meant did."""
-    if isinstance(outcome, NoAnswer):
-        return None if outcome.is_worth_retrying else outcome.worker
-    if isinstance(outcome.answer, Elsewhere):
-        return None
-    worker = getattr(outcome.answer, "worker", None)
-    return worker.id if worker else None
-
-
 def _wasted(outcomes: tuple[Outcome, ...]) -> int:
     """Count a burst in which the node did not answer at all as several: it costs a time-out."""
     return 1 if any(isinstance(outcome, Answered) for outcome in outcomes) else PATIENCE // 2
-
-
-def _pause(outcomes: tuple[Outcome, ...]) -> float:
-    asked = [
-        outcome.retry_after_seconds or 0.0 for outcome in outcomes if isinstance(outcome, NoAnswer)
-    ]
-    return max(asked, default=0.0)

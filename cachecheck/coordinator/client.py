@@ -36,6 +36,7 @@ log = logging.getLogger("cachecheck.coordinator")
 TRIES = 3
 PER_NODE = 20
 FIRST_PAUSE_SECONDS = 0.1
+SHARE_FOR_SIBLINGS = 0.6
 REQUEST_ID_HEADER = "cachecheck-request"
 _FOREIGN = (
     httpx.HTTPError,
@@ -81,6 +82,11 @@ class Client:
     def remaining_seconds(self) -> float:
         """How much of the run's deadline is left."""
         return max(0.0, self._deadline - time.monotonic())
+
+    @property
+    def relay_seconds(self) -> float:
+        """How long a worker may wait for its siblings, so that its answer comes in time."""
+        return min(wire.MAX_RELAY_SECONDS, self._timeout_seconds * SHARE_FOR_SIBLINGS)
 
     async def probe(self, target: Target, request: AnyRequest, seconds: float) -> Outcome:
         """Send one probe, again with growing, jittered pauses where that is worth it.
@@ -225,7 +231,7 @@ def _sign(target: Target, body: bytes) -> Sent:
 
 def _limit_bytes(request: AnyRequest) -> int:
     """Bound an answer; descriptions are kept for the whole run, one for each worker."""
-    is_description = isinstance(request, wire.Describe)
+    is_description = isinstance(request, wire.Describe) and request.relay_seconds is None
     return wire.MAX_DESCRIPTION_BYTES if is_description else wire.MAX_ANSWER_BYTES
 
 

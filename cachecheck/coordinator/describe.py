@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cachecheck.coordinator.ask import LARGEST_BURST, burst
-from cachecheck.coordinator.outcomes import Answered, NoAnswer
-from cachecheck.rules.observations import Clock, ObservedNode, ObservedWorker
-from cachecheck.wire import Describe, Described
+from cachecheck.coordinator.hearing import PER_MISSING, Hearing
+from cachecheck.coordinator.outcomes import NoAnswer, unfolded
+from cachecheck.rules.observations import ObservedNode
+from cachecheck.wire import Describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,9 +22,6 @@ if TYPE_CHECKING:
 
 SHARE_OF_DEADLINE = 0.25
 PATIENCE = 3
-PER_MISSING = 4
-MAX_WORKERS = 512
-MAX_DESCRIBED_BYTES = 16 << 20
 LOOK_BEHIND = 6  # fresh connections that find out whether one address hides several hosts
 
 
@@ -45,12 +45,12 @@ async def describe_fleet(
 async def describe_node(
     client: Client, target: Target, request: Describe, seconds: float
 ) -> ObservedNode:
-    """Describe one node: one probe first, then bursts until all its workers are heard."""
-    first = await client.probe(target, request, seconds)
-    hearing = _Hearing(target)
+    """Describe one node: one probe first, which its workers relay, then bursts for the others."""
+    first = await client.probe(target, relayed(client, request), seconds)
+    hearing = Hearing(target)
     hearing.listen((first,))
     if not hearing.described:
-        return await _silent(client, target, request, first)
+        return await _silent(client, target, request, _refusing(first))
     until = asyncio.get_running_loop().time() + seconds
     fruitless, has_looked_behind = 0, False
     while not (has_looked_behind and (hearing.is_complete or fruitless >= PATIENCE)):
@@ -67,77 +67,23 @@ async def describe_node(
         size = max(LOOK_BEHIND, PER_MISSING * hearing.missing)
         size = LARGEST_BURST if has_looked_behind else size
         news = hearing.listen(await burst(client, target, asked, size))
+        if news and hearing.is_relayed and not hearing.is_complete:  # of another master, say
+            again = relayed(client, asked)
+            news += hearing.listen((await client.probe_once(target, again),))
         fruitless = 0 if news else fruitless + 1
         has_looked_behind = True
     return hearing.node()
 
 
-class _Hearing:
-    """What was heard of one node so far."""
+def _refusing(outcome: Outcome) -> Outcome:
+    """Give the refusal that stands for an answer in which nobody described itself."""
+    refusals = (one for one in unfolded(outcome) if isinstance(one, NoAnswer))
+    return next(refusals, outcome)
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._clocks: list[Clock] = []
-        self._own_names: set[str] = set()
-        self.described: dict[str, Described] = {}
-        self._described_bytes = 0
 
-    @property
-    def is_flooded(self) -> bool:
-        """Whether more workers were heard than any node has: it makes them up."""
-        return len(self.described) > MAX_WORKERS or self._described_bytes > MAX_DESCRIBED_BYTES
-
-    def listen(self, outcomes: Sequence[Outcome]) -> int:
-        """Take answers in; give the number of workers that are new."""
-        before = len(self.described)
-        for outcome in outcomes:
-            if isinstance(outcome, Answered):
-                self._clocks.append(outcome.clock)
-                if isinstance(outcome.answer, Described):
-                    self._described_bytes += outcome.answer_bytes
-                    self._remember(outcome.answer)
-            elif outcome.own_name:
-                self._own_names.add(outcome.own_name)
-        return len(self.described) - before
-
-    def _remember(self, answer: Described) -> None:
-        self.described[answer.worker.id] = answer
-        if answer.node:
-            self._own_names.add(answer.node)
-
-    @property
-    def expected(self) -> int | None:
-        """How many workers there should be: added up over the servers that were heard."""
-        by_server = {
-            (answer.worker.host_id, answer.worker.parent): answer.workers_expected
-            for answer in self.described.values()
-        }
-        counts = [count for count in by_server.values() if count is not None]
-        return sum(counts) if len(counts) == len(by_server) else None
-
-    @property
-    def missing(self) -> int:
-        if self.expected is None:
-            return LARGEST_BURST // PER_MISSING
-        return max(0, self.expected - len(self.described))
-
-    @property
-    def is_complete(self) -> bool:
-        return self.expected is not None and not self.missing
-
-    def node(self) -> ObservedNode:
-        """Sum up; the clock is that of the exchange with the smallest round trip."""
-        node = self._target.node
-        clock = min(self._clocks, key=lambda clock: clock.rtt_seconds)
-        return ObservedNode(
-            name=node.name,
-            url=node.url,
-            state="answered",
-            clock=clock,
-            workers=label_workers(node.name, tuple(self.described.values())),
-            workers_expected=self.expected,
-            own_names=tuple(sorted(self._own_names)),
-        )
+def relayed(client: Client, request: Describe) -> Describe:
+    """Have a request handed on to the siblings of whoever hears it."""
+    return msgspec.structs.replace(request, relay_seconds=client.relay_seconds)
 
 
 async def _silent(
@@ -162,27 +108,3 @@ async def _silent(
         clock=outcome.clock,
         own_names=tuple(sorted(names)),
     )
-
-
-def label_workers(node: str, described: Sequence[Described]) -> tuple[ObservedWorker, ...]:
-    """Name workers by node and pid; those that share a pid get a part of their random id."""
-    pids = [answer.worker.pid for answer in described]
-    ordered = sorted(described, key=lambda answer: (answer.worker.pid, answer.worker.id))
-    return tuple(
-        ObservedWorker(
-            label=_label(node, answer, is_unique=pids.count(answer.worker.pid) == 1),
-            node=node,
-            worker=answer.worker,
-            application=answer.application,
-            release=answer.release,
-            versions=answer.versions,
-            caches=answer.caches,
-            builders=answer.builders,
-        )
-        for answer in ordered
-    )
-
-
-def _label(node: str, answer: Described, *, is_unique: bool) -> str:
-    label = f"{node}:{answer.worker.pid}"
-    return label if is_unique else f"{label}~{answer.worker.id[-4:]}"

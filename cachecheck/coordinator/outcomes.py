@@ -19,7 +19,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 class Answered(Value, frozen=True, kw_only=True):
     """An answer that holds: signed by the node, for this very probe."""
 
-    answer: wire.AnyAnswer
+    answer: wire.Answer
     clock: Clock
     answer_bytes: int
 
@@ -81,26 +81,25 @@ def judge(sent: Sent, received: Received) -> Outcome:
     except WireError as exc:
         return NoAnswer(state="failed", detail=f"the answer cannot be read: {exc}"[:300])
     if isinstance(answer, wire.Refused):
-        return _refused(answer, sent.at, received.rtt_seconds)
+        return _refused(answer, _clock_of_refusal(answer, sent.at, received.rtt_seconds))
     return _accepted(answer, sent.at, received)
 
 
-_Accepted: TypeAlias = (
-    wire.Described
-    | wire.Surveyed
-    | wire.Gathered
-    | wire.Collected
-    | wire.Readings
-    | wire.Canaried
-    | wire.Elsewhere
-)
+def unfolded(outcome: Outcome) -> tuple[Outcome, ...]:
+    """Give what each worker said, where several did in one message; else the outcome alone."""
+    if not isinstance(outcome, Answered) or not isinstance(outcome.answer, wire.Relayed):
+        return (outcome,)
+    answers = outcome.answer.answers
+    size_bytes = outcome.answer_bytes // max(1, len(answers))
+    return tuple(
+        _refused(one, outcome.clock)
+        if isinstance(one, wire.Refused)
+        else Answered(answer=one, clock=outcome.clock, answer_bytes=size_bytes)
+        for one in answers
+    )
 
 
-def _accepted(
-    answer: _Accepted,
-    sent_at: float,
-    received: Received,
-) -> Answered:
+def _accepted(answer: wire.Answer, sent_at: float, received: Received) -> Answered:
     rtt_seconds = received.rtt_seconds
     working = max(0.0, answer.sent_at - answer.received_at)
     network = max(0.0, rtt_seconds - working)
@@ -109,12 +108,15 @@ def _accepted(
     return Answered(answer=answer, clock=clock, answer_bytes=len(received.body))
 
 
-def _refused(refused: wire.Refused, sent_at: float, rtt_seconds: float) -> NoAnswer:
-    clock = Clock(
+def _clock_of_refusal(refused: wire.Refused, sent_at: float, rtt_seconds: float) -> Clock:
+    return Clock(
         offset_seconds=refused.clock - sent_at - rtt_seconds / 2,
         uncertainty_seconds=rtt_seconds / 2,
         rtt_seconds=rtt_seconds,
     )
+
+
+def _refused(refused: wire.Refused, clock: Clock) -> NoAnswer:
     if refused.reason == "stale":
         way = "ahead of" if clock.offset_seconds > 0 else "behind"
         detail = (

@@ -44,7 +44,10 @@ def _node(node: ObservedNode) -> str:
     if node.store is not None:
         return f"{node.name}: read directly"
     expected = "?" if node.workers_expected is None else node.workers_expected
-    return f"{node.name}: {len(node.workers)} of {expected} workers heard"
+    web = sum(one.worker.role == "web" for one in node.workers)
+    others = len(node.workers) - web
+    beside = f", and {others} that serve no requests" if others else ""
+    return f"{node.name}: {web} of {expected} workers heard{beside}"
 
 
 def _title(cohort: Cohort) -> str:

@@ -18,6 +18,7 @@ from cachecheck.model import (
     WorkerRow,
 )
 from cachecheck.moments import iso
+from cachecheck.rules.grouping import standing
 from cachecheck.rules.ratios import told
 from cachecheck.rules.value import CODES
 from cachecheck.stores.namespaces import KEY
@@ -57,8 +58,13 @@ def _node_row(node: ObservedNode) -> NodeRow:
         workers_expected=node.workers_expected,
         clock_offset_seconds=round(node.clock.offset_seconds, 6) if node.clock else None,
         rtt_seconds=round(node.clock.rtt_seconds, 6) if node.clock else None,
-        workers=tuple(_worker_row(worker) for worker in node.workers),
+        workers=tuple(
+            _worker_row(worker, has_ended=worker.label in node.restarted) for worker in node.workers
+        ),
         store=_read_store_row(node),
+        workers_expected_by=node.expected_by,
+        workers_heard_by=node.heard_by,
+        relay_off=node.relay_off,
     )
 
 
@@ -75,7 +81,7 @@ def _read_store_row(node: ObservedNode) -> ReadStoreRow | None:
     )
 
 
-def _worker_row(worker: ObservedWorker) -> WorkerRow:
+def _worker_row(worker: ObservedWorker, *, has_ended: bool) -> WorkerRow:
     return WorkerRow(
         id=worker.label,
         host=worker.worker.host,
@@ -86,6 +92,7 @@ def _worker_row(worker: ObservedWorker) -> WorkerRow:
         django=worker.versions.django,
         release=worker.release,
         application=worker.application,
+        has_ended=has_ended,
     )
 
 
@@ -178,7 +185,11 @@ def _coverage_row(
 
 
 def _views_expected(node: ObservedNode) -> int | None:
-    return node.workers_expected if node.store is None else 1
+    """Count the views there should be: of whoever serves no requests, those that were heard."""
+    if node.store is not None:
+        return 1
+    others = sum(one.worker.role != "web" for one in standing(node))
+    return None if node.workers_expected is None else node.workers_expected + others
 
 
 def _mode(entries: Sequence[Entries]) -> Literal["all", "sample", "named", "none"]:

@@ -23,6 +23,7 @@ from cachecheck.coordinator.restarts import look_for_restarts
 from cachecheck.coordinator.second_look import look_again
 from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
+from cachecheck.coordinator.voiding import ended_workers, without
 from cachecheck.coordinator.window import between
 from cachecheck.coordinator.witness import find_stores
 from cachecheck.digest import new_seed
@@ -176,7 +177,12 @@ async def _with_restarts(
     prober: Prober,
 ) -> Observed:
     fleet = await look_for_restarts(client, targets, observed.fleet, request, prober)
-    return msgspec.structs.replace(observed, fleet=_restricted(fleet, observed.aliases))
+    ended, now = ended_workers(fleet), time.time()
+    return msgspec.structs.replace(
+        observed,
+        fleet=_restricted(fleet, observed.aliases),
+        entries=tuple(without(one, ended, now) for one in observed.entries),
+    )
 
 
 def _stores(options: Options, deadline: Deadline, heavy: Executor | None) -> Stores:

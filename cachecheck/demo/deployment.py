@@ -85,6 +85,7 @@ def _site(folder: Path) -> dict[str, str]:
     expires_at = str(time.time() + _EXPIRY_SECONDS)
     return {
         "SHOP_PAGES": str(folder / "pages"),
+        "SHOP_SOCKETS": str(folder),
         "SHOP_PAGES_PREFIX": "shop",
         "SHOP_EXPIRES_AT": expires_at,
         "SHOP_RATES_EXPIRE_AT": expires_at,

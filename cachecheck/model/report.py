@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from cachecheck.model.values import NodeState, Role, Scope, Severity, Value, Verdict
+from cachecheck.model.values import (
+    ExpectedBy,
+    HeardBy,
+    NodeState,
+    Role,
+    Scope,
+    Severity,
+    Value,
+    Verdict,
+)
 
 
 class Group(Value, frozen=True, kw_only=True):
@@ -47,7 +56,10 @@ class RunRow(Value, frozen=True, kw_only=True):
 
 
 class WorkerRow(Value, frozen=True, kw_only=True):
-    """A worker as the report shows it; ``id`` is its label, unique within the report."""
+    """A worker as the report shows it; ``id`` is its label, unique within the report.
+
+    ``has_ended`` says that its process ended during the run: what it said does not count.
+    """
 
     id: str
     host: str
@@ -58,6 +70,7 @@ class WorkerRow(Value, frozen=True, kw_only=True):
     django: str
     release: str | None
     application: str
+    has_ended: bool = False
 
 
 class ReadStoreRow(Value, frozen=True, kw_only=True):
@@ -79,6 +92,8 @@ class NodeRow(Value, frozen=True, kw_only=True):
     """A node, whether it answered, and who was heard behind it.
 
     ``store`` is there where the node is a store that the coordinator reads by itself.
+    ``workers_expected`` counts processes that serve requests, those of other roles come on top;
+    ``relay_off`` says why workers were not heard through the relay, where a worker told it.
     """
 
     name: str
@@ -90,6 +105,9 @@ class NodeRow(Value, frozen=True, kw_only=True):
     rtt_seconds: float | None
     workers: tuple[WorkerRow, ...] = ()
     store: ReadStoreRow | None = None
+    workers_expected_by: ExpectedBy | None = None
+    workers_heard_by: HeardBy | None = None
+    relay_off: str | None = None
 
 
 class ViewRow(Value, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ Moment: TypeAlias = Annotated[float, Meta(ge=EARLIEST, le=LATEST)]
 
 Scope = Literal["worker", "host", "network", "none"]
 Role = Literal["web", "celery", "command", "store"]
+ExpectedBy = Literal["configured", "siblings", "unknown"]
+HeardBy = Literal["relay", "bursts"]
 Severity = Literal["info", "warning", "error"]
 Verdict = Literal["consistent", "divergent", "undecided"]
 NodeState = Literal["answered", "unreachable", "rejected", "incompatible", "failed"]

@@ -32,12 +32,18 @@ FIELDS: dict[str, dict[str, str]] = {
         "state": "answered; unreachable: no answer; rejected: it refused the probe; incompatible:"
         " another protocol version; failed: an answer that could not be accepted.",
         "detail": "Why it did not answer, in words; null where it did.",
-        "workers_expected": "How many workers there should be; null where nobody could say.",
+        "workers_expected": "How many workers of the role web there should be; null where nobody"
+        " could say.",
         "clock_offset_seconds": "The node's clock minus the coordinator's; null if not measured.",
         "rtt_seconds": "The smallest round trip, which bounds the error of the offset.",
         "workers": "The workers that were heard.",
         "store": "What is read of it, where it is a store that is read directly; null of a Django"
         " node, and where it did not answer.",
+        "workers_expected_by": "How that number is known: configured, counted among siblings, or"
+        " unknown; null where nothing was heard.",
+        "workers_heard_by": "Whether workers hand probes on to each other (relay), or were reached"
+        " by bursts of connections; null where nothing was heard.",
+        "relay_off": "Why workers do not hand probes on; null where they do, or did not say.",
     },
     "ReadStoreRow": {
         "kind": "redis or memcached.",
@@ -57,6 +63,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "django": "The version of Django.",
         "release": "What is deployed there, as the site says; null where it does not.",
         "application": "Which application this is; only workers of one application are compared.",
+        "has_ended": "Whether its process ended during the run, so that what it said does not"
+        " count.",
     },
     "CacheRow": {
         "alias": "The name in CACHES.",

@@ -10,7 +10,7 @@ from cachecheck.reporting.words import count, duration, offset, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cachecheck.model import NodeRow
+    from cachecheck.model import NodeRow, WorkerRow
 
 _MOST_NODES = 12
 _FAR_OFF_SECONDS = 1.0
@@ -20,14 +20,15 @@ _NOTHING = "-"
 def heard(nodes: Sequence[NodeRow]) -> str:
     """Say in full who answered: nodes of nodes, workers of workers."""
     answered = sum(node.state == "answered" for node in nodes)
-    workers = sum(len(node.workers) for node in nodes)
+    workers, others = _web(nodes), _others(nodes)
     expected = _expected(nodes)
     said = f"{count(answered)} of {plural(len(nodes), 'node')} answered"
     if not workers and not expected:
         return said
+    beside = f" and {plural(others, 'other process', 'other processes')}" if others else ""
     if expected is None:
-        return f"{said}, {plural(workers, 'worker')} of an unknown number"
-    return f"{said}, {count(workers)} of {plural(expected, 'worker')} heard"
+        return f"{said}, {plural(workers, 'worker')} of an unknown number{beside}"
+    return f"{said}, {count(workers)} of {plural(expected, 'worker')} heard{beside}"
 
 
 def heard_briefly(nodes: Sequence[NodeRow]) -> str:
@@ -57,7 +58,23 @@ def _workers(nodes: Sequence[NodeRow]) -> str:
         return _NOTHING
     expected = _expected([node for node in nodes if _has_workers(node)])
     of = "?" if expected is None else count(expected)
-    return f"{count(sum(len(node.workers) for node in nodes))}/{of}"
+    others = _others(nodes)
+    return f"{count(_web(nodes))}/{of}{f' + {count(others)}' if others else ''}"
+
+
+def _web(nodes: Sequence[NodeRow]) -> int:
+    """Count the workers that serve requests, of which a number is expected."""
+    return sum(worker.role == "web" for worker in _there(nodes))
+
+
+def _others(nodes: Sequence[NodeRow]) -> int:
+    """Count those that serve none: Celery workers, commands."""
+    return sum(worker.role != "web" for worker in _there(nodes))
+
+
+def _there(nodes: Sequence[NodeRow]) -> list[WorkerRow]:
+    """Give the workers that were there until the end of the run."""
+    return [worker for node in nodes for worker in node.workers if not worker.has_ended]
 
 
 def table_of_nodes(rows: tuple[NodeRow, ...], page: Page) -> list[str]:
@@ -79,7 +96,7 @@ def table_of_nodes(rows: tuple[NodeRow, ...], page: Page) -> list[str]:
 
 def _is_amiss(node: NodeRow) -> bool:
     expected = node.workers_expected
-    is_short = expected is not None and len(node.workers) < expected
+    is_short = expected is not None and _web([node]) < expected
     return (
         node.state != "answered"
         or is_short

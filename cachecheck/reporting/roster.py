@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 _MOST_WORKERS = 40
 _MOST_NODES = 12
+_MOST_NAMES = 3
+_KNOWN_BY = {
+    "configured": "expected as EXPECTED_WORKERS says",
+    "siblings": "expected by counting siblings",
+    "unknown": "how many there should be is unknown",
+    "": "how many there should be was not said",
+}
 
 
 def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
@@ -22,6 +29,7 @@ def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
         paragraph(heard(report.nodes), page),
         table_of_nodes(report.nodes, page),
         _reasons(report.nodes, page),
+        _hearing(report.nodes, page),
         _workers(report.nodes, page),
         _read_stores(report.nodes, page),
         _stores(report.caches, page),
@@ -34,6 +42,28 @@ def _reasons(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:
     """Say in full why a node gave no answer; the table has room for the start of it only."""
     silent = [node for node in nodes if node.detail][: page.most(_MOST_NODES)]
     return [line for node in silent for line in paragraph(f"{node.name}: {node.detail}", page)]
+
+
+def _hearing(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:
+    """Say how workers were heard, and how it is known how many there are."""
+    ways: dict[tuple[str, str, str], list[str]] = {}
+    for node in nodes:
+        if node.workers_heard_by is not None:
+            way = (node.workers_heard_by, node.workers_expected_by or "", node.relay_off or "")
+            ways.setdefault(way, []).append(node.name)
+    lines = []
+    for (heard_by, expected_by, off), names in ways.items():
+        which = "" if len(ways) == 1 else f"{_some(names)}: "
+        because = f" (no relay: {off})" if off else ""
+        told = f"{which}workers heard by {heard_by}{because}, {_KNOWN_BY[expected_by]}"
+        lines += paragraph(told[0].upper() + told[1:] if not which else told, page)
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    shown = names[:_MOST_NAMES]
+    more = len(names) - len(shown)
+    return f"{', '.join(shown)}{f' and {more} more' if more else ''}"
 
 
 def _workers(nodes: tuple[NodeRow, ...], page: Page) -> list[str]:

@@ -107,9 +107,16 @@ def _unseen(node: ObservedNode) -> Iterator[Finding]:
     yield finding(
         "F004",
         severity="warning" if apart else "info",
-        message=f"{node.name}: {_count(heard, expected)}; {_consequence(apart)}",
+        message=f"{node.name}: {_count(heard, expected)}{_way(node)}; {_consequence(apart)}",
         subject=node.name,
-        evidence={"heard": heard, "expected": expected, "worker_scope": apart},
+        evidence={
+            "heard": heard,
+            "expected": expected,
+            "expected_by": node.expected_by,
+            "heard_by": node.heard_by,
+            "relay_off": node.relay_off,
+            "worker_scope": apart,
+        },
     )
 
 
@@ -118,6 +125,10 @@ def _count(heard: int, expected: int | None) -> str:
     if expected is None:
         return f"{heard} {workers} heard, and how many there should be is unknown"
     return f"{heard} of {expected} workers heard"
+
+
+def _way(node: ObservedNode) -> str:
+    return "" if node.relay_off is None else f", without the relay ({node.relay_off})"
 
 
 def _consequence(apart: list[str]) -> str:
@@ -130,7 +141,8 @@ def _restarted(node: ObservedNode) -> Iterator[Finding]:
     if node.restarted:
         yield finding(
             "F007",
-            message=f"{node.name}: replaced during the run: {enumerated(node.restarted)}",
+            message=f"{node.name}: ended during the run: {enumerated(node.restarted)}; what was "
+            "read there does not count",
             subject=node.name,
             evidence={"workers": list(node.restarted)},
         )

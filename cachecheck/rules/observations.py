@@ -5,7 +5,9 @@ from __future__ import annotations
 from cachecheck.model import (
     Built,
     CacheDescription,
+    ExpectedBy,
     Finding,
+    HeardBy,
     Key,
     NodeState,
     Reading,
@@ -52,8 +54,10 @@ class ObservedNode(Value, frozen=True, kw_only=True):
     """A node of the fleet and what came of asking it.
 
     ``detail`` says, for a node that did not answer, why, in words for people.
-    ``workers_expected`` None: nobody could say. ``own_names`` are the names that its agents go by.
-    ``restarted`` are labels of workers that were gone at the end of the run while others had come.
+    ``workers_expected`` None: nobody could say; ``expected_by`` is how it is known. ``heard_by``
+    says how its workers were reached, and ``relay_off`` why it was not through the relay, where
+    that was told. ``own_names`` are the names that its agents go by. ``restarted`` are labels of
+    workers that were gone at the end of the run.
     A store that the coordinator reads by itself has no workers, so rules leave it be: ``store`` is
     what it sees of it, ``member`` which replica it is, None for the one that was named.
     """
@@ -65,6 +69,9 @@ class ObservedNode(Value, frozen=True, kw_only=True):
     clock: Clock | None = None
     workers: tuple[ObservedWorker, ...] = ()
     workers_expected: int | None = None
+    expected_by: ExpectedBy | None = None
+    heard_by: HeardBy | None = None
+    relay_off: str | None = None
     own_names: tuple[str, ...] = ()
     restarted: tuple[str, ...] = ()
     store: ObservedWorker | None = None

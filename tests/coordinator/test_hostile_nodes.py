@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from cachecheck import wire
-from cachecheck.coordinator import describe, probing
+from cachecheck.coordinator import hearing, probing
 from cachecheck.model import Key, Missing, Reading
 from cachecheck.survey import SampledKey, Summary
 from simulated import SimulatedNode, check, present
@@ -118,7 +118,7 @@ def test_a_node_born_before_time_fails_alone(
 
 
 def test_a_node_that_makes_workers_up_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(describe, "MAX_WORKERS", 20)
+    monkeypatch.setattr(hearing, "MAX_WORKERS", 20)
     report = check([*honest(), Multiplying("c", {})], monkeypatch, keys=KEYS[:2])
     assert {node.name: node.state for node in report.nodes}["c"] == "failed"
     assert codes(report)["V001"] == 2

@@ -11,12 +11,14 @@ from cachecheck import model, sums, wire
 from cachecheck.agent import answers, budget, builders, collect, holding, moves, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
+from cachecheck.agent.relay import listening
 from cachecheck.coordinator import (
     ask,
     client,
     describe,
     direct,
     fleet,
+    hearing,
     options,
     probing,
     sample,
@@ -59,6 +61,11 @@ IN_CODE = {
     "entries listed on one page": collect.ROWS_PER_PAGE,
     "share of an answer for the entries listed in it": collect.SHARE_OF_ANSWER * 100,
     "nonces remembered by one worker": nonces.CAPACITY,
+    "siblings asked through the relay at once": wire.MAX_SIBLINGS,
+    "waiting for siblings, whatever a request asks for": wire.MAX_RELAY_SECONDS,
+    "a sibling waiting for a request that is handed on to it": listening.RECEIVE_SECONDS,
+    "a process looking whether its socket is still there": listening.LOOK_SECONDS,
+    "share of the time for one probe in which siblings may answer": client.SHARE_FOR_SIBLINGS * 100,
     "each header of a signature": fields.MAX_FIELD_CHARS,
     "a value that is read, stored or decompressed": inflate.MAX_INFLATED_BYTES,
     "waiting for a store's connection or answer": pool.TIMEOUT_SECONDS,
@@ -85,7 +92,7 @@ IN_CODE = {
     "probes at once": _RUN.concurrency,
     "tries of a node's first probe": client.TRIES,
     "share of the deadline for hearing workers": describe.SHARE_OF_DEADLINE * 100,
-    "workers of one node": describe.MAX_WORKERS,
+    "workers of one node": hearing.MAX_WORKERS,
     "connections of one burst": ask.LARGEST_BURST,
     "share of the time that is left for surveying one store": sample.SHARE_OF_REMAINING * 100,
     "keys in one reading": probing.KEYS_PER_READ,

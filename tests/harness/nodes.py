@@ -17,6 +17,7 @@ from harness.process import (
     Finished,
     HarnessError,
     Process,
+    children_of,
     finish,
     free_port,
     parent_of,
@@ -25,7 +26,9 @@ from harness.process import (
 
 SECRET = "a-test-secret-of-forty-characters-000001"
 
-Server = Literal["gunicorn", "gthread", "uvicorn"]
+Server = Literal["gunicorn", "gthread", "preload", "gevent", "uvicorn", "granian", "uwsgi"]
+
+_PRELOADING = frozenset({"preload", "uwsgi"})
 
 _TESTS = Path(__file__).parents[1]
 _FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
@@ -49,6 +52,7 @@ class Node(Process):
         name: str,
         ports: Sequence[int],
         workers: int,
+        preloads: bool,
         folder: Path,
         env: Mapping[str, str],
         launcher: Sequence[str],
@@ -63,7 +67,8 @@ class Node(Process):
         self.workers = workers
         self.headers: dict[str, str] = {}
         self.folder = folder
-        self._env = env
+        self._preloads = preloads
+        self.env = env
         self._manage = [*launcher, python, "-m", "django"]
         super().__init__([*launcher, *command], log=folder / "log", env=env, cwd=folder)
 
@@ -76,7 +81,9 @@ class Node(Process):
         )
 
     def worker_pids(self) -> tuple[int, ...]:
-        """Return the processes that have loaded the site and still live."""
+        """Return the living processes that have loaded the site, or were forked with it."""
+        if self._preloads:
+            return tuple(sorted(children_of(self.pid)))
         booted = (int(file.name) for file in (self.folder / "booted").iterdir())
         return tuple(sorted(pid for pid in booted if pid == self.pid or parent_of(pid) == self.pid))
 
@@ -107,7 +114,12 @@ class Node(Process):
 
     def manage(self, *arguments: str, timeout_seconds: float = 60.0) -> Finished:
         """Run a management command of the site, in the environment of its workers."""
-        return finish([*self._manage, *arguments], env=self._env, timeout_seconds=timeout_seconds)
+        command = self.manage_command(*arguments)
+        return finish(command, env=self.env, timeout_seconds=timeout_seconds)
+
+    def manage_command(self, *arguments: str) -> list[str]:
+        """Return the command line of a management command."""
+        return [*self._manage, *arguments]
 
     def _answers(self) -> bool:
         try:
@@ -155,6 +167,7 @@ def start_node(
     cachecheck: Mapping[str, Any] | None = None,
     workers: int = 3,
     server: Server = "gunicorn",
+    options: Sequence[str] = (),
     addresses: int = 1,
     python: str = sys.executable,
     env: Mapping[str, str] | None = None,
@@ -168,6 +181,7 @@ def start_node(
     """Start the test site as a node whose files are in `tmp`.
 
     `caches` and `cachecheck` are CACHES and CACHECHECK; `settings` are further Django settings.
+    `options` are further ones of the server.
     `headers` go with every request that the node's own methods send. With gunicorn, one node can
     listen on several `addresses`, and so stand for a fleet of as many. `faketime` moves its wall
     clock ("+10m"), `hostname` makes it another host, for root only. With `wait` false, call
@@ -178,10 +192,11 @@ def start_node(
     (folder / "booted").mkdir(parents=True)
     site = {**(settings or {}), "CACHES": caches, "CACHECHECK": cachecheck or {}}
     node = Node(
-        _command(server, python=python, ports=ports, workers=workers),
+        _command(server, python=python, ports=ports, workers=workers, options=options),
         name=name,
         ports=ports,
         workers=workers,
+        preloads=server in _PRELOADING,
         folder=folder,
         env=_environment(site, folder, hash_seed) | (env or {}),
         launcher=[*_on_host(hostname), *_at_time(faketime)],
@@ -193,18 +208,39 @@ def start_node(
     return node
 
 
-def _command(server: Server, *, python: str, ports: Sequence[int], workers: int) -> list[str]:
+def _command(
+    server: Server, *, python: str, ports: Sequence[int], workers: int, options: Sequence[str]
+) -> list[str]:
     if server == "uvicorn":
         (port,) = ports
-        options = ["--host", LOOPBACK, "--port", str(port), "--lifespan", "off"]
+        bind = ["--host", LOOPBACK, "--port", str(port), "--lifespan", "off"]
         quiet = ["--log-level", "warning", "--no-access-log"]
         site = ["harness.site.asgi:application", "--workers", str(workers)]
-        return [python, "-m", "uvicorn", *options, *quiet, *site]
-    kind = ["gthread", "--threads", "4"] if server == "gthread" else ["sync"]
+        return [python, "-m", "uvicorn", *bind, *quiet, *site, *options]
+    if server == "granian":
+        (port,) = ports
+        bind = ["--host", LOOPBACK, "--port", str(port), "--workers", str(workers)]
+        site = ["--interface", "wsgi", "--log-level", "warning", "harness.site.wsgi:application"]
+        return [python, "-m", "granian", *bind, *site, *options]
+    if server == "uwsgi":
+        (port,) = ports
+        bind = ["--http-socket", f"{LOOPBACK}:{port}", "--processes", str(workers), "--master"]
+        quiet = ["--disable-logging", "--die-on-term", "--need-app", "--single-interpreter"]
+        site = ["--module", "harness.site.wsgi:application"]
+        return [str(Path(python).with_name("uwsgi")), *bind, *quiet, *site, *options]
+    return _gunicorn(server, python, ports, workers, options)
+
+
+def _gunicorn(
+    server: Server, python: str, ports: Sequence[int], workers: int, options: Sequence[str]
+) -> list[str]:
+    kinds = {"gthread": ["gthread", "--threads", "4"], "gevent": ["gevent"]}
+    kind = ["--worker-class", *kinds.get(server, ["sync"])]
     binds = [word for port in ports for word in ("--bind", f"{LOOPBACK}:{port}")]
-    options = [*binds, "--workers", str(workers), "--worker-class", *kind]
     quiet = ["--log-level", "warning", "--no-control-socket", "--graceful-timeout", "3"]
-    return [python, "-m", "gunicorn", *options, *quiet, "harness.site.wsgi:application"]
+    preload = ["--preload"] if server == "preload" else []
+    site = [*preload, *options, "harness.site.wsgi:application"]
+    return [python, "-m", "gunicorn", *binds, "--workers", str(workers), *kind, *quiet, *site]
 
 
 def _environment(site: Mapping[str, Any], folder: Path, hash_seed: int | None) -> dict[str, str]:

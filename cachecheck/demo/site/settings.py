@@ -31,4 +31,5 @@ CACHECHECK = {
     "NODE": os.environ["SHOP_NODE"],
     "APPLICATION": "shop",
     "EXPECTED_WORKERS": int(os.environ["SHOP_WORKERS"]),
+    "RELAY": os.environ["SHOP_SOCKETS"],  # so that all of the demo ends with its folder
 }

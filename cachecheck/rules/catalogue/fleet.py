@@ -56,8 +56,9 @@ KINDS = (
         "shared by its workers.",
         not_confused_with="A worker that was replaced during the run (F007); it counts as unseen "
         "only where its successor was not heard.",
-        remedy="Raise --deadline so that more bursts can be sent; set "
-        "CACHECHECK['EXPECTED_WORKERS'] on the node where the number is unknown or wrong.",
+        remedy="Let the node's workers relay probes to each other: the message and `cachecheck "
+        "nodes` tell why they do not. Where they cannot, raise --deadline so that more bursts can "
+        "be sent. Set CACHECHECK['EXPECTED_WORKERS'] where the number is unknown or wrong.",
     ),
     Kind(
         code="F005",
@@ -92,10 +93,10 @@ KINDS = (
         code="F007",
         name="worker-restarted",
         severity="info",
-        meaning="A worker ended and another took its place while the run was on; what it had said "
-        "of its caches does not count.",
-        detection="The process that was heard at first was gone at the end, and another start time "
-        "had come.",
+        meaning="A worker ended while the run was on, and mostly another took its place; what it "
+        "had said of its caches does not count.",
+        detection="The process that was heard at first was gone at the end: its siblings know it "
+        "no more, or, where workers do not relay, it was not heard again and others were.",
         not_confused_with="Workers that were never heard (F004).",
         remedy="Check again when no deployment is running. If it happens every time, look at "
         "--max-requests and memory limits of the application server.",
