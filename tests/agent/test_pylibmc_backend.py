@@ -209,6 +209,19 @@ def test_servers_that_are_asked_over_udp_are_not_read(
     assert backend.routing(KEYS) == ()
 
 
+def test_servers_that_ask_for_credentials_are_known_by_name_and_not_asked(
+    make_cache: Callable[..., BaseCache],
+) -> None:
+    options = {"binary": True, "username": "site", "password": PASSWORD}
+    _, backend = backend_at(make_cache, ["h:1", "h:2"], OPTIONS=options)
+    with closing(backend.store()) as store:
+        identity, capabilities = store.identity(), store.capabilities()
+    reason = "servers that ask for SASL credentials are not read"
+    assert (capabilities.can_read, capabilities.reasons) == (False, (reason,))
+    assert (identity.grade, identity.servers) == ("unobserved", (("h:1", ""), ("h:2", "")))
+    assert set(dict(backend.routing(KEYS)).values()) == {"h:1", "h:2"}
+
+
 def test_a_client_of_another_kind_is_unsupported(make_cache: Callable[..., BaseCache]) -> None:
     cache, backend = backend_at(make_cache, "h:1")
     cache._class = lambda _servers, **_options: object()  # noqa: SLF001

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pylibmc
+from msgspec.structs import replace
 from pylibmc.client import server_type_map, translate_server_specs
 
 from cachecheck.agent.backends.inflate import inflate
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _PICKLE, _BOOLEAN, _INTEGER, _ZLIB, _TEXT = 1, 2, 4, 8, 16
 _FOREIGN_CLIENT = "its client is not derived from pylibmc's Client"
 _UDP = "servers are asked over UDP, which is not read"
+_SASL = "servers that ask for SASL credentials are not read"
 _NAMESPACE = "the prefix that the behavior namespace puts before keys is not known"
 _DIVIDING = ("distribution", "hash", "ketama_weighted")
 _SEVERAL = 2
@@ -44,6 +46,8 @@ class PyLibMCBackend(MemcachedBackend):
         obstacle = self._obstacle()
         if obstacle is not None:
             return UnsupportedStore(obstacle, address=self.addresses())
+        if self.options().get("username"):
+            return _Unasked(self.labels(), _SASL)
         endpoints = dict(zip(self.labels(), self._endpoints, strict=True))
         servers = MemcachedStore(tuple(endpoints.values()), self.route)
         reason = self.routing_unknown()
@@ -150,6 +154,18 @@ class _Undivided(UnsupportedStore):
     def close(self) -> None:
         """Close our connections."""
         self._servers.close()
+
+
+class _Unasked(UnsupportedStore):
+    """Servers that are known by name alone."""
+
+    def __init__(self, labels: tuple[str, ...], reason: str) -> None:
+        super().__init__(reason, address=",".join(labels))
+        self._labels = labels
+
+    def identity(self) -> StoreIdentity:
+        """Name the servers; what they are was not asked."""
+        return replace(super().identity(), servers=tuple((label, "") for label in self._labels))
 
 
 def _endpoint(kind: int, host: str, port: int, _weight: int) -> Endpoint:
