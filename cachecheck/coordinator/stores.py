@@ -53,15 +53,14 @@ def anchor(seen: SeenView) -> Hashable:
 
     That is an observed identity, or a suggested one at one address of one host: servers that were
     started together, each on a host of its own, are alike in all but the host. Where there is no
-    store, views have that in common. Views that divide keys among servers in different ways have
-    nothing in common.
+    store, views have that in common. Those whose clients have given up different servers do not.
     """
-    identity, routing = seen.cache.identity, seen.cache.routing
+    identity, dead = seen.cache.identity, seen.cache.dead_servers
     match identity.grade:
         case "observed" | "none":
-            return (identity.grade, identity.token, routing)
+            return (identity.grade, identity.token, dead)
         case "suggested":
-            return (identity.token, identity.address, seen.host_id, routing)
+            return (identity.token, identity.address, seen.host_id, dead)
         case "unobserved":
             return seen.view
 
@@ -83,7 +82,7 @@ def map_stores(
     courses = courses_of(views)
     for seen in views:
         for number, cluster in enumerate(clusters):
-            if courses[seen.view] != courses[cluster[0].view]:
+            if _are_routed_apart(seen, cluster[0], courses):
                 continue  # the same servers or not, they find keys in different places
             kinship = relate(cluster[0], seen, testimony)
             unknown = unknown or kinship.is_same is None
@@ -117,16 +116,28 @@ def _are_several(clusters: Sequence[Sequence[SeenView]], courses: Mapping[View, 
 
     The same servers among which keys are divided in different ways are not: that is B004.
     """
-    firsts = [cluster[0] for cluster in clusters]
+    firsts = [next(seen for seen in cluster if not seen.is_direct) for cluster in clusters]
     return any(
         one.cache.scope != "worker"
-        and (
-            one.cache.identity.token != other.cache.identity.token
-            or courses[one.view] == courses[other.view]
+        and not (
+            one.cache.identity.token == other.cache.identity.token
+            and _are_routed_apart(one, other, courses)
         )
         for number, one in enumerate(firsts)
         for other in firsts[number + 1 :]
     )
+
+
+def _are_routed_apart(one: SeenView, other: SeenView, courses: Mapping[View, object]) -> bool:
+    """Whether the clients of both views look for some key on different servers.
+
+    Where their namespaces differ, the same key is stored under two names, and nothing is known.
+    """
+    probes = {seen.cache.namespace.stored_probe for seen in (one, other)}
+    if one.is_direct or other.is_direct or len(probes) > 1:
+        return False  # no client divides keys where a store is read directly
+    courses_known = {courses[one.view], courses[other.view]} - {None}
+    return len(courses_known) > 1
 
 
 def relate(one: SeenView, other: SeenView, testimony: Testimony) -> Kinship:

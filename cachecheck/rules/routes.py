@@ -56,7 +56,7 @@ def routes_of(looked: Sequence[Looked]) -> tuple[Routes | None, ...]:
 
 def _routes(one: Looked, names: _Names, probes: int) -> Routes | None:
     listed = one.cache.identity.servers
-    if not listed or one.cache.routing_unknown is not None:
+    if not listed or (len(listed) > 1 and not one.cache.routing):
         return None
     servers = {label: names.name(one.host_id, label) for label, _ in listed}
     by_key = tuple(servers.get(label, label) for _, label in one.cache.routing)

@@ -10,9 +10,18 @@ import pytest
 from cachecheck.coordinator.stores import agreement, map_stores, needs_witnesses
 from cachecheck.coordinator.units import surveyors, units_of
 from cachecheck.coordinator.views import Cohort, SeenView, cohorts, seen_views, stored_form
-from cachecheck.model import Capabilities, Failed, Key, Missing, Present, Reading, StoreIdentity
+from cachecheck.model import (
+    CacheDescription,
+    Capabilities,
+    Failed,
+    Key,
+    Missing,
+    Present,
+    Reading,
+    StoreIdentity,
+)
 from cachecheck.rules.observations import Fleet, StoreMap
-from observed import cache, web
+from observed import cache, namespace, web
 
 NOW = 1_800_000_000.0
 
@@ -293,3 +302,64 @@ def test_expiries_of_a_store_on_the_node_are_corrected_for_the_nodes_clock() -> 
     assert skewed.expiry_shift_seconds == 600.0
     (remote,) = views(UNOBSERVED)
     assert remote.expiry_shift_seconds == 0.0
+
+
+# --- several servers -----------------------------------------------------------------------
+
+
+def routed(*keys: str, told: str = "one", prefix: str = "shop", **changed: Any) -> CacheDescription:
+    """Describe two memcached servers, and where three probe keys go."""
+    identity = StoreIdentity(
+        grade="suggested", token=told, address="a,b", servers=(("a", "1:1"), ("b", "2:2"))
+    )
+    return cache(
+        kind="memcached",
+        identity=identity,
+        routing=tuple((f"probe-{number}", key) for number, key in enumerate(keys)),
+        namespace=namespace(prefix),
+        **changed,
+    )
+
+
+def seen_of(*described: CacheDescription) -> tuple[SeenView, ...]:
+    nodes = tuple(web(f"web-{number}", one) for number, one in enumerate(described))
+    return seen_views(Fleet(nodes=nodes, now=NOW), ("default",))
+
+
+def test_the_same_servers_with_keys_in_other_places_are_apart_and_no_split() -> None:
+    seen = seen_of(routed("a", "b", "a"), routed("b", "a", "b"), routed("a", "b", "a"))
+    found = mapped(seen, EQUAL, EMPTY, EQUAL)
+    assert [len(store.views) for store in found.stores] == [2, 1]
+    assert not found.is_split
+    assert found.undecided is None
+    assert [len(one.views) for one in cohorts(seen)] == [2, 1]
+
+
+def test_other_servers_are_a_split_however_keys_are_divided() -> None:
+    seen = seen_of(routed("a", "b", "a"), routed("b", "a", "b", told="other"))
+    assert mapped(seen, EQUAL, OTHER).is_split
+
+
+def test_views_of_two_namespaces_share_their_servers_all_the_same() -> None:
+    seen = seen_of(routed("a", "b", "a"), routed("b", "a", "b", prefix="other"))
+    found = mapped(seen, EQUAL, EQUAL)
+    assert [len(store.views) for store in found.stores] == [2]
+
+
+def test_a_list_that_is_read_directly_divides_nothing() -> None:
+    node = web("web-1", routed("a", "b", "a"))
+    listed = msgspec.structs.replace(routed(), alias="default")
+    direct = msgspec.structs.replace(
+        web("m", listed), workers=(), store=web("m", listed).workers[0]
+    )
+    seen = seen_views(Fleet(nodes=(node, direct), now=NOW), ("default",))
+    found = mapped(seen, EQUAL, EQUAL)
+    assert [len(store.views) for store in found.stores] == [2]
+    assert [len(one.views) for one in cohorts(seen)] == [2]
+
+
+def test_workers_of_one_host_of_which_one_gave_a_server_up_are_both_witnesses() -> None:
+    described = routed("a", "b", "a"), routed("a", "a", "a", dead_servers=("b",))
+    seen = tuple(msgspec.structs.replace(one, host_id="the same") for one in seen_of(*described))
+    assert needs_witnesses(seen)
+    assert [len(store.views) for store in mapped(seen, EQUAL, EMPTY).stores] == [1, 1]
