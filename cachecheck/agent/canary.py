@@ -15,7 +15,7 @@ from base64 import b64encode
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from cachecheck.agent.counting import quietly
+from cachecheck.agent.counting import uncounted
 from cachecheck.agent.demands import Unmet
 from cachecheck.agent.moves import Moves
 from cachecheck.model import LONGEST_SECONDS, CanaryResult
@@ -67,8 +67,8 @@ def make_move(
     steps = tuple(step for step in request.steps if step.worker in {None, worker})
 
     def make() -> tuple[CanaryResult, ...]:
-        with quietly(), _lasting(cache):
-            return tuple(_until_spent(cache, request.run, steps, pace))
+        with _lasting(cache):
+            return tuple(_until_spent(uncounted(cache), request.run, steps, pace))
 
     if all(step.operation == "get" for step in steps):
         results = make()

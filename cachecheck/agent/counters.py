@@ -1,4 +1,4 @@
-"""Counts the hits and misses of each cache alias in this process, from inside its backends.
+"""Counts what is asked of each cache alias in this process, from inside its backends.
 
 ``CacheHandler.create_connection`` is the one place where Django makes backends; each made there
 becomes an instance of a subclass of its class that counts. The counting methods stand in the method
@@ -11,19 +11,17 @@ per task; counts are kept per process.
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
 import os
-import threading
 import time
-import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.core.cache import CacheHandler, caches
 
 from cachecheck.agent import live
-from cachecheck.agent.backends.shown import dotted
-from cachecheck.agent.counting import TALLY, counting_methods
+from cachecheck.agent.counting.classes import change, replace
+from cachecheck.agent.counting.libraries import UnknownLibrary, library_of, traits_of
+from cachecheck.agent.counting.tally import Tally
 from cachecheck.model import Counters
 
 if TYPE_CHECKING:
@@ -31,51 +29,11 @@ if TYPE_CHECKING:
 
     from django.core.cache.backends.base import BaseCache
 
+    from cachecheck.model import Key
+
 log = logging.getLogger("cachecheck.agent")
 
 _MARK = "_cachecheck_counts"
-_KNOWN_LIBRARY_CLASSES = frozenset(
-    {
-        "django.core.cache.backends.db.DatabaseCache",
-        "django.core.cache.backends.dummy.DummyCache",
-        "django.core.cache.backends.filebased.FileBasedCache",
-        "django.core.cache.backends.locmem.LocMemCache",
-        "django.core.cache.backends.memcached.BaseMemcachedCache",
-        "django.core.cache.backends.redis.RedisCache",
-        "django_redis.cache.RedisCache",
-    }
-)
-
-
-class _Count:
-    """A number that threads can add to without a lock: ``add()`` is one call into C.
-
-    An ``itertools.count`` shows its number only by counting on, so looks are counted as well.
-    """
-
-    def __init__(self) -> None:
-        self._count = itertools.count()
-        self.add = self._count.__next__
-        self._looks = itertools.count()
-        self._lock = threading.Lock()
-
-    def look(self) -> int:
-        with self._lock:
-            return next(self._count) - next(self._looks)
-
-
-class _Tally:
-    """Hits and misses of one alias in this process."""
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        self._hits, self._misses = _Count(), _Count()
-        self.hit, self.miss = self._hits.add, self._misses.add
-
-    def totals(self) -> tuple[int, int]:
-        return self._hits.look(), self._misses.look()
 
 
 class _State:
@@ -83,7 +41,7 @@ class _State:
 
     def __init__(self) -> None:
         self.since: float | None = None
-        self.tallies: dict[str, _Tally] = {}
+        self.tallies: dict[str, Tally] = {}
         self.refused: set[str] = set()
 
     def begin(self) -> None:
@@ -109,8 +67,8 @@ def install() -> None:
     def create_connection(self: CacheHandler, alias: str) -> BaseCache:
         cache = original(self, alias)
         if self is caches:
+            cache = _counting(alias, cache, replace)
             live.remember(alias, cache)
-            _count_in(alias, cache)
         return cache
 
     setattr(create_connection, _MARK, True)
@@ -120,17 +78,30 @@ def install() -> None:
     CacheHandler.create_connection = create_connection  # type: ignore[method-assign]
     for alias, cache in made:
         if cache is not None:
-            live.remember(alias, cache)
-            _count_in(alias, cache)
+            live.remember(alias, _counting(alias, cache, _changed))
 
 
-def snapshot(alias: str) -> Counters | None:
-    """Give what was counted for ``alias`` in this process; None where nothing is counted."""
+def snapshot(alias: str, withholds: Callable[[Key], bool]) -> Counters | None:
+    """Give what was counted for ``alias`` in this process; None where nothing is counted.
+
+    Key groups whose names are withheld are in the rest.
+    """
     if _state.since is None or alias in _state.refused:
         return None
     tally = _state.tallies.get(alias)
-    hits, misses = tally.totals() if tally else (0, 0)
-    return Counters(hits=hits, misses=misses, since=_state.since)
+    if tally is None:
+        return Counters(hits=0, misses=0, since=_state.since)
+    return Counters(
+        hits=tally.hits.look(),
+        misses=tally.misses.look(),
+        since=_state.since,
+        sets=tally.sets.look(),
+        deletes=tally.deletes.look(),
+        errors=tally.errors.look(),
+        evictions=tally.evictions.look() if tally.is_culling else None,
+        looks_per_grouped=tally.looks_per_grouped,
+        groups=tally.groups.told(withholds),
+    )
 
 
 def _after_fork() -> None:
@@ -142,58 +113,29 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-# --- making the classes --------------------------------------------------------------------
-
-
-def _count_in(alias: str, cache: BaseCache) -> None:
-    """Turn a backend into one that counts; where that cannot be done, leave it as it is."""
-    cls: Any = type(cache)
-    if _library_class(cls) is None:
-        _state.refused.add(alias)
-        return
+def _counting(
+    alias: str, cache: BaseCache, make: Callable[[BaseCache, Tally], BaseCache]
+) -> BaseCache:
+    """Give a backend that counts; where that cannot be, the one that there is."""
     try:
-        cache.__class__ = _counting_class(alias, cls)
-        _state.refused.discard(alias)
+        counting = make(cache, _tally_of(alias, type(cache)))
+    except UnknownLibrary:
+        _state.refused.add(alias)
+        return cache
     except Exception as exc:  # noqa: BLE001  a site's metaclass may refuse, and must not suffer
         _state.refused.add(alias)
         log.warning("hits of cache %s cannot be counted: %s", alias, type(exc).__name__)
+        return cache
+    _state.refused.discard(alias)
+    return counting
 
 
-@functools.cache
-def _counting_class(alias: str, cls: Any) -> Any:
-    tally = _state.tallies.setdefault(alias, _Tally())
-    library = _library_class(cls)
-    counting: type = _counting_library_class(library)
-    bases = (counting,) if cls is library else (cls, counting)
-    plain = {"__class__": property(lambda _self: cls), "__reduce_ex__": _reducer(cls)}
-    return _subclass(cls, bases, {TALLY: tally, **plain})
+def _changed(cache: BaseCache, tally: Tally) -> BaseCache:
+    """Change an object that others may hold already."""
+    change(cache, tally)
+    return cache
 
 
-@functools.cache
-def _counting_library_class(library: Any) -> type:
-    return _subclass(library, (library,), counting_methods(library))
-
-
-def _library_class(cls: Any) -> Any:
-    """Find the class that talks to the store, by name; None: none that is known."""
-    return next((base for base in cls.__mro__ if dotted(base) in _KNOWN_LIBRARY_CLASSES), None)
-
-
-def _subclass(like: type, bases: tuple[type, ...], body: dict[str, Any]) -> type:
-    """Make a class that shows itself as the one it is ``like``."""
-    shown = {name: getattr(like, name) for name in ("__module__", "__qualname__", "__doc__")}
-    return types.new_class(like.__name__, bases, exec_body=lambda space: space.update(shown | body))
-
-
-def _reducer(cls: type[BaseCache]) -> Callable[[BaseCache, Any], Any]:
-    """Copy and pickle as an instance of ``cls``, the class that can be imported."""
-
-    def __reduce_ex__(self: BaseCache, protocol: Any) -> Any:  # noqa: N807  it becomes that method
-        reduced = super(type(self), self).__reduce_ex__(protocol)
-        if not isinstance(reduced, tuple):
-            return reduced
-        make, arguments, *rest = reduced
-        plain = [cls if argument is type(self) else argument for argument in arguments]
-        return (cls if make is type(self) else make, tuple(plain), *rest)
-
-    return __reduce_ex__
+def _tally_of(alias: str, cls: type) -> Tally:
+    traits = traits_of(library_of(cls))
+    return _state.tallies.setdefault(alias, Tally(traits.looks_per_grouped))

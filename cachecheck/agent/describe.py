@@ -99,9 +99,7 @@ def describe_caches(
     """
     started_at = clock()
     return tuple(
-        _describe_guarded(
-            alias, conf.scopes.get(alias), probe_keys, _lateness(clock() - started_at)
-        )
+        _describe_guarded(alias, conf, probe_keys, _lateness(clock() - started_at))
         for alias in conf.caches
     )
 
@@ -113,29 +111,31 @@ def _lateness(spent_seconds: float) -> str | None:
 
 
 def _describe_guarded(
-    alias: str, declared: Scope | None, probe_keys: Sequence[str], lateness: str | None
+    alias: str, conf: Conf, probe_keys: Sequence[str], lateness: str | None
 ) -> CacheDescription:
     try:
-        return _describe(backend_for(alias), declared, probe_keys, lateness)
+        return _describe(backend_for(alias), conf, probe_keys, lateness)
     except Exception as exc:  # noqa: BLE001  the boundary to backends of the site's own making
         log.warning("cache %s cannot be described: %s", alias, type(exc).__name__)
-        return _broken(alias, declared, f"{type(exc).__name__} while looking at the backend")
+        return _broken(
+            alias, conf.scopes.get(alias), f"{type(exc).__name__} while looking at the backend"
+        )
 
 
 def _describe(
-    backend: Backend, declared: Scope | None, probe_keys: Sequence[str], lateness: str | None
+    backend: Backend, conf: Conf, probe_keys: Sequence[str], lateness: str | None
 ) -> CacheDescription:
     cache = backend.cache
     identity, capabilities, server, failing = (
         _observe(backend, probe_keys) if lateness is None else _unasked(lateness)
     )
-    counted = counters.snapshot(backend.alias)
+    counted = counters.snapshot(backend.alias, conf.withholds)
     return CacheDescription(
         alias=backend.alias,
         backend=f"{type(cache).__module__}.{type(cache).__qualname__}",
         kind=backend.kind,
         scope=backend.scope,
-        declared_scope=declared,
+        declared_scope=conf.scopes.get(backend.alias),
         identity=identity,
         capabilities=capabilities,
         namespace=backend.namespace(probe_keys[0]),

@@ -133,9 +133,9 @@ class Counters(Value, frozen=True, kw_only=True):
 
     A hit or a miss is one key that was looked for, a set or a delete one key that was to be written
     or deleted; an error is a call that raised, and is neither. ``evictions`` are entries that the
-    backend itself culled, None where the store does that. ``hides_errors`` marks a client that
-    gives errors as misses. About one look in ``looks_per_grouped`` was told apart by key group:
-    ratios within ``groups`` are estimates where it is not 1, and their numbers are a sample's.
+    backend itself culled, None where the store does that. About one look in ``looks_per_grouped``
+    was told apart by key group: ratios within ``groups`` are estimates where it is not 1, and their
+    numbers are a sample's.
     """
 
     hits: Count
@@ -145,7 +145,6 @@ class Counters(Value, frozen=True, kw_only=True):
     deletes: Count = 0
     errors: Count = 0
     evictions: Count | None = None
-    hides_errors: bool = False
     looks_per_grouped: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     groups: Annotated[tuple[KeyGroup, ...], Meta(max_length=MAX_KEY_GROUPS)] = ()
 

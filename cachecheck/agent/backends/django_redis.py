@@ -88,7 +88,7 @@ class DjangoRedisBackend(Backend):
         """Give the servers, what happens to errors, and the other options."""
         cache: Any = self.cache
         options = {name: value for name, value in self._options().items() if name not in _IN_CODEC}
-        options["IGNORE_EXCEPTIONS"] = cache._ignore_exceptions  # noqa: SLF001
+        options["IGNORE_EXCEPTIONS"] = self.hides_errors()
         return (
             ("servers", ", ".join(self._addresses())),
             ("client", dotted(cache._client_cls)),  # noqa: SLF001
@@ -116,9 +116,11 @@ class DjangoRedisBackend(Backend):
         return tuple(_LIBRARIES[name] for name in named if name in _LIBRARIES)
 
     def hides_errors(self) -> bool:
-        """Say whether ``IGNORE_EXCEPTIONS`` is on, for this alias or for all."""
-        cache: Any = self.cache
-        return bool(cache._ignore_exceptions)  # noqa: SLF001
+        """Say whether ``IGNORE_EXCEPTIONS`` is on, for this alias or for all.
+
+        A backend that counts takes an ordinary look at this attribute for an error.
+        """
+        return bool(vars(self.cache).get("_ignore_exceptions"))
 
     def routing(self, probe_keys: Sequence[str]) -> Pairs:
         """Give the shard of each probe key, where there is more than one."""
