@@ -21,7 +21,7 @@ class CachecheckConfig(AppConfig):
 
         Whatever goes wrong with either, the site starts: it is off then.
         """
-        from cachecheck.agent import checks, conf, counters  # noqa: PLC0415  apps must be ready
+        from cachecheck.agent import checks, conf, counters, live  # noqa: PLC0415  apps must be ready
         from cachecheck.agent.relay import starting  # noqa: PLC0415
 
         checks.register()
@@ -31,6 +31,11 @@ class CachecheckConfig(AppConfig):
                 counters.install()
         except Exception as exc:  # noqa: BLE001  the boundary to the site's start
             log.warning("hits and misses are not counted: %s", type(exc).__name__)
+        try:
+            if conf.load().is_enabled:
+                live.install()
+        except Exception as exc:  # noqa: BLE001  the boundary to the site's start
+            log.warning("backends of other threads are not known: %s", type(exc).__name__)
         try:
             if conf.load().is_enabled:
                 starting.install()

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from django.core.cache import CacheHandler, caches
 
-from cachecheck.agent import live
 from cachecheck.agent.counting.classes import change, replace
 from cachecheck.agent.counting.libraries import UnknownLibrary, library_of, traits_of
 from cachecheck.agent.counting.tally import Tally
@@ -68,7 +67,6 @@ def install() -> None:
         cache = original(self, alias)
         if self is caches:
             cache = _counting(alias, cache, replace)
-            live.remember(alias, cache)
         return cache
 
     setattr(create_connection, _MARK, True)
@@ -78,7 +76,7 @@ def install() -> None:
     CacheHandler.create_connection = create_connection  # type: ignore[method-assign]
     for alias, cache in made:
         if cache is not None:
-            live.remember(alias, _counting(alias, cache, _changed))
+            _counting(alias, cache, _changed)
 
 
 def snapshot(alias: str, withholds: Callable[[Key], bool]) -> Counters | None:

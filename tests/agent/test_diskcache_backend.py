@@ -192,7 +192,7 @@ def test_pages_and_batches_follow_one_another_while_entries_come_and_go(
     assert pages >= 9
 
 
-@pytest.mark.parametrize("cursor", ["9:0", "x", "1:x", "-1:0"])
+@pytest.mark.parametrize("cursor", ["9:0", "x", "1:x", "-1:0", "1:" + "9" * 40])
 def test_a_cursor_of_another_store_is_refused(look: Callable[..., Any], cursor: str) -> None:
     _, backend = look()
     with closing(backend.store()) as store, pytest.raises(StoreError, match="not a cursor"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import adler32
@@ -42,6 +43,7 @@ MAX_VALUE_BYTES = 16 << 20
 
 _DISK = "diskcache.core.Disk"
 _BAD_KEY = Failed(reason="error", detail="the key is no text")
+_ROW = re.compile("[0-9]{1,18}")
 _SEVERAL = 2
 _MAKES: dict[int, Callable[[bytes], object]] = {
     INTEGER: int,
@@ -125,7 +127,7 @@ class DiskCacheStore:
         if cursor is None:
             return 0, 0
         number, inner = parts.position(cursor, len(self._shards))
-        if inner is not None and not inner.isdecimal():
+        if inner is not None and not _ROW.fullmatch(inner):
             raise StoreError("not a cursor of this store")
         return number, int(inner or 0)
 
