@@ -102,4 +102,5 @@ class _Names:
 
 
 def _address(host_id: str, label: str) -> str:
-    return f"{label} on {host_id}" if label.startswith(_OF_THE_HOST) else label
+    is_of_the_host = label.rpartition("://")[2].startswith(_OF_THE_HOST)
+    return f"{label} on {host_id}" if is_of_the_host else label

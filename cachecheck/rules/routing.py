@@ -237,9 +237,18 @@ def _hashing(sight: Sight) -> Mapping[str, str]:
 
 
 def _listed_differently(alias: Alias, sights: Sequence[Sight], fleet: Fleet) -> Iterator[Finding]:
-    """Compare lists of servers where nobody can say how keys are divided among them."""
+    """Compare lists of servers where nobody can say how keys are divided among them.
+
+    Those of which it is known are compared by where keys go; here they count as one.
+    """
     unknown = [sight for sight in sights if sight.cache.routing_unknown is not None]
-    groups = group_by({sight.label: _listed(sight) for sight in unknown})
+    known = [sight for sight in sights if sight.cache.routing] if unknown else []
+    groups = group_by(
+        {
+            sight.label: _listed(known[0] if sight.cache.routing else sight)
+            for sight in unknown + known
+        }
+    )
     if len(groups) > 1:
         reasons = sorted({sight.cache.routing_unknown or "" for sight in unknown})
         yield finding(

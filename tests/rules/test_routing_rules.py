@@ -196,6 +196,22 @@ def test_lists_whose_hashing_is_not_known_are_compared_as_they_stand() -> None:
     assert codes(check(fleet(web("web-1", usual), web("web-2", behaves)))) == ["B004"]
 
 
+def test_hashing_that_is_known_on_one_side_alone_is_compared_as_it_stands() -> None:
+    crc = (("behaviors.hash", "crc"),)
+    unknown = listing([A, B], routing_unknown="hash crc is not known", settings=crc)
+    usual = listing([A, B], [A, B], settings=(("behaviors.hash", "default"),))
+    (found,) = check(fleet(web("web-1", usual), web("web-2", usual), web("web-3", unknown)))
+    assert (found.code, found.severity) == ("B004", "warning")
+    assert grouped(found)[f"{A}, {B}; hash=crc"] == ("web-3:1",)
+
+
+def test_shards_at_localhost_are_those_of_their_host() -> None:
+    shards = ["redis://localhost:1/0", "redis://localhost:2/0"]
+    here = listing(shards, shards, told=["", ""])
+    there = listing(shards[::-1], shards[::-1], told=["", ""])
+    assert check(fleet(web("web-1", here), web("web-2", there))) == ()
+
+
 def test_more_than_three_ways_are_counted() -> None:
     lists = [[A, B, C], [B, C, A], [C, A, B], [B, A, C], [C, B, A], [A, C, B]]
     views = [web(f"web-{n}", listing(each, each)) for n, each in enumerate(lists)]
