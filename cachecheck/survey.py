@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
+from cachecheck.heads import MOST_PREFIXES, SeenPrefix, Weighed, added, united
 from cachecheck.model import Count, Key, Value
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class Summary(Value, frozen=True, kw_only=True):
     ``scanned`` counts stored keys looked at; each of them is one of ``entries`` (in the view's own
     namespace and matching), ``foreign`` (outside the namespace, or not a cache value),
     ``withheld`` (by the node's ``WITHHOLD``) or ``unmatched`` (by ``--match``). Where values were
-    read, it may also be ``expiring`` (before the horizon) or ``unread`` (too large, or refused).
+    read, it may also be ``expiring`` (before the horizon) or ``unread`` (too large, or refused),
+    and ``lasting`` counts those of the entries that never expire. ``prefixes`` are those of other
+    namespaces among what is foreign; where there are any, ``weighed`` tells of some own entries.
     """
 
     scanned: Count = 0
@@ -43,6 +46,9 @@ class Summary(Value, frozen=True, kw_only=True):
     unmatched: Count = 0
     expiring: Count = 0
     unread: Count = 0
+    lasting: Count = 0
+    prefixes: Annotated[tuple[SeenPrefix, ...], Meta(max_length=MOST_PREFIXES)] = ()
+    weighed: Weighed = Weighed()
     sample: tuple[SampledKey, ...] = ()
 
 
@@ -66,6 +72,9 @@ def merge(summaries: Iterable[Summary], size: int) -> Summary:
         unmatched=sum(part.unmatched for part in parts),
         expiring=sum(part.expiring for part in parts),
         unread=sum(part.unread for part in parts),
+        lasting=sum(part.lasting for part in parts),
+        prefixes=united(part.prefixes for part in parts),
+        weighed=added(part.weighed for part in parts),
         sample=smallest((entry for part in parts for entry in part.sample), size),
     )
 

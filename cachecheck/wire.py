@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from cachecheck.errors import MalformedMessage, MessageTooLarge, ProtocolMismatch
 from cachecheck.model import (
+    MAX_KEY_CHARS,
     MAX_STEPS,
     Built,
     CacheDescription,
@@ -28,6 +29,7 @@ from cachecheck.model import (
     Role,
     Step,
     Text,
+    TruthCheck,
     Value,
     Versions,
     Worker,
@@ -48,6 +50,8 @@ MAX_SIBLINGS = 256
 MAX_RELAY_SECONDS = 10.0
 MAX_BUILDERS = 50
 MAX_TREES = 20
+MAX_TRUTHS = 50
+MAX_VERIFIED = 50
 MAX_PATH_STEPS = 200
 
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -57,6 +61,7 @@ Glob: TypeAlias = Annotated[str, Meta(max_length=500)]
 Page: TypeAlias = Annotated[int, Meta(ge=1, le=10**9)]
 Path: TypeAlias = Annotated[tuple[Step, ...], Meta(max_length=MAX_PATH_STEPS)]
 MostKeys: TypeAlias = Annotated[int, Meta(ge=1, le=10**7)]
+LogicalName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_KEY_CHARS)]
 ProbeKey: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern="^[!-~]+$")]
 
 RefusalReason = Literal[
@@ -176,7 +181,15 @@ class Canary(Request, tag="canary", frozen=True, kw_only=True):
     steps: Annotated[tuple[CanaryStep, ...], Meta(min_length=1, max_length=MAX_STEPS)]
 
 
-AnyRequest: TypeAlias = Describe | Survey | Gather | Collect | Read | Canary
+class Verify(Request, tag="verify", frozen=True, kw_only=True):
+    """Hold the entries under these logical keys against the site's own source of truth."""
+
+    cache: Name
+    seed: Seed
+    keys: Annotated[tuple[LogicalName, ...], Meta(min_length=1, max_length=MAX_VERIFIED)]
+
+
+AnyRequest: TypeAlias = Describe | Survey | Gather | Collect | Read | Canary | Verify
 
 # --- answers -------------------------------------------------------------------------------
 
@@ -194,6 +207,7 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
 
     ``workers_expected`` is configured or counted among siblings (``expected_by`` says how), or
     None where it is not known. ``builders`` are what the site's own key builders gave.
+    ``truths`` are the patterns of logical keys of which it has a source of truth.
     """
 
     node: Text | None
@@ -204,6 +218,7 @@ class Described(Answer, tag="described", frozen=True, kw_only=True):
     expected_by: ExpectedBy
     caches: Annotated[tuple[CacheDescription, ...], Meta(max_length=200)]
     builders: Annotated[tuple[Built, ...], Meta(max_length=MAX_BUILDERS)] = ()
+    truths: Annotated[tuple[Name, ...], Meta(max_length=MAX_TRUTHS)] = ()
 
 
 class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):
@@ -261,6 +276,17 @@ class Canaried(Answer, tag="canaried", frozen=True, kw_only=True):
     undone: Count = 0
 
 
+class Verified(Answer, tag="verified", frozen=True, kw_only=True):
+    """The answer to ``Verify``: one check per key, in order; ``unread`` counts those that are left.
+
+    ``is_spent``: the process may not call the site's functions any more for the moment.
+    """
+
+    checks: Annotated[tuple[TruthCheck, ...], Meta(max_length=MAX_VERIFIED)]
+    unread: Count = 0
+    is_spent: bool = False
+
+
 class Elsewhere(Answer, tag="elsewhere", frozen=True, kw_only=True):
     """This worker was not meant; it says who it is and does nothing else."""
 
@@ -277,7 +303,15 @@ class Refused(Message, tag="refused", frozen=True, kw_only=True):
 
 
 OneAnswer: TypeAlias = (
-    Described | Surveyed | Gathered | Collected | Readings | Canaried | Elsewhere | Refused
+    Described
+    | Surveyed
+    | Gathered
+    | Collected
+    | Readings
+    | Canaried
+    | Verified
+    | Elsewhere
+    | Refused
 )
 
 

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, assert_never
 
-from cachecheck.agent import builders, canary, collect, describe, read, survey
+from cachecheck.agent import builders, canary, collect, describe, read, survey, verify
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for, cache_for
 from cachecheck.agent.demands import Unmet, demand_collect, demand_survey
 from cachecheck.agent.holding import Holdings, Outcome
+from cachecheck.agent.truth import Allowance
 from cachecheck.errors import StoreError
 from cachecheck.sums import Summer
 from cachecheck.wire import (
@@ -32,6 +33,8 @@ from cachecheck.wire import (
     Refused,
     Survey,
     Surveyed,
+    Verified,
+    Verify,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +55,9 @@ MOVES_AT_ONCE = 4
 _surveying = Lock()
 _reading = BoundedSemaphore(READS_AT_ONCE)
 _moving = BoundedSemaphore(MOVES_AT_ONCE)
+_verifying = Lock()
 _holdings = Holdings()
+_allowance = Allowance()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_holdings.reset)
@@ -81,7 +86,9 @@ def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) 
         return refusal("not-allowed", detail, conf=conf, worker=worker)
 
 
-def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> OneAnswer:
+def _answered(  # noqa: PLR0911  one for each type of request
+    request: AnyRequest, conf: Conf, worker: Worker, received_at: float
+) -> OneAnswer:
     match request:
         case Describe():
             return _described(request, conf, worker, received_at)
@@ -95,6 +102,8 @@ def _answered(request: AnyRequest, conf: Conf, worker: Worker, received_at: floa
             return _readings(request, conf, worker, received_at)
         case Canary():
             return _canaried(request, conf, worker, received_at)
+        case Verify():
+            return _verified(request, conf, worker, received_at)
         case _:
             assert_never(request)
 
@@ -139,6 +148,7 @@ def _described(request: Describe, conf: Conf, worker: Worker, received_at: float
         expected_by=expected_by,
         caches=caches,
         builders=builders.call(conf, request.run),
+        truths=tuple(truth.glob for truth in conf.truths),
     )
 
 
@@ -231,6 +241,21 @@ def _canaried(request: Canary, conf: Conf, worker: Worker, received_at: float) -
         sent_at=time.time(),
         results=results,
         undone=undone,
+    )
+
+
+def _verified(request: Verify, conf: Conf, worker: Worker, received_at: float) -> Verified:
+    _demand_cache(request.cache, conf)
+    with _in_turn(_verifying, "this worker is on other keys and their source of truth"):
+        pace, backend = Budget(conf.budget_seconds), backend_for(request.cache)
+        checks, is_spent = verify.verify(backend, request, conf, _allowance, pace)
+    return Verified(
+        worker=worker,
+        received_at=received_at,
+        sent_at=time.time(),
+        checks=checks,
+        unread=len(request.keys) - len(checks),
+        is_spent=is_spent,
     )
 
 

@@ -12,8 +12,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from django.utils.module_loading import import_string
-
+from cachecheck.agent.loading import loaded
 from cachecheck.digest import SEED_BYTES, key_digest
 from cachecheck.model import Built, Key
 
@@ -49,10 +48,7 @@ def call(conf: Conf, run: str, clock: Callable[[], float] = time.monotonic) -> t
 
 def load(builder: Builder) -> Callable[..., Any]:
     """Import a builder; raises whatever the import of the site's module does."""
-    found = import_string(builder.path)
-    if not callable(found):
-        raise TypeError("it cannot be called")
-    return found  # type: ignore[no-any-return]
+    return loaded(builder.path)
 
 
 def _called(builder: Builder, conf: Conf, run: str) -> Built:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core import checks
 
-from cachecheck.agent import builders, conf
+from cachecheck.agent import builders, conf, loading
 from cachecheck.agent.budget import Budget
 from cachecheck.agent.caches import backend_for
 from cachecheck.agent.relay.starting import why_off
@@ -87,6 +87,7 @@ def _unusable(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
 
 def _unloadable(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
     """Import the key builders, which is otherwise done by the first probe."""
+    yield from _untrue(in_force)
     for builder in in_force.builders:
         try:
             builders.load(builder)
@@ -96,6 +97,20 @@ def _unloadable(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
                 f"{type(exc).__name__}.",
                 hint="Name a function by its dotted path. The keys that it builds are not "
                 "compared until this is right.",
+                id="cachecheck.E003",
+            )
+
+
+def _untrue(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
+    for truth in in_force.truths:
+        try:
+            loading.loaded(truth.path)
+        except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+            yield checks.Error(
+                f"CACHECHECK['TRUTH'] {truth.glob!r}: {truth.path} cannot be loaded: "
+                f"{type(exc).__name__}.",
+                hint="Name a function by its dotted path. Keys of this pattern are not held "
+                "against their source of truth until this is right.",
                 id="cachecheck.E003",
             )
 

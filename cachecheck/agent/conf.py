@@ -19,7 +19,7 @@ from cachecheck.errors import UsageError
 from cachecheck.inert.sensitive import SENSITIVE_NAMES
 from cachecheck.model import Scope
 from cachecheck.signing import Keyring, secret_from_text
-from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_BUILDERS, MAX_KEYS
+from cachecheck.wire import MAX_ANSWER_BYTES, MAX_BODY_BYTES, MAX_BUILDERS, MAX_KEYS, MAX_TRUTHS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SECRET_VARIABLE = "CACHECHECK_SECRET"  # noqa: S105  the name of a variable
 ENABLED_VARIABLE = "CACHECHECK_ENABLED"
 RELEASE_VARIABLE = "CACHECHECK_RELEASE"
+TRUTHS_PER_MINUTE = 600
 SESSION_KEYS = ("django.contrib.sessions.*",)
 
 _HAS_SOCKETS = hasattr(socket, "AF_UNIX")
@@ -44,6 +45,7 @@ MOST = {
     "MAX_ANSWER": 64 << 20,
     "MAX_AGE": 86_400,
     "EXPECTED_WORKERS": 100_000,
+    "TRUTHS_PER_MINUTE": 100_000,
 }
 """The largest value of each setting that is a number."""
 
@@ -67,6 +69,8 @@ KNOWN = frozenset(
         "RELEASE",
         "SCOPES",
         "SECRET",
+        "TRUTH",
+        "TRUTHS_PER_MINUTE",
         "WITHHOLD",
         "WITHHOLD_NAMES",
     }
@@ -92,6 +96,14 @@ class Builder(msgspec.Struct, frozen=True, kw_only=True):
     arguments: tuple[Any, ...] = ()
 
 
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """A source of truth: a function by its dotted path, for the logical keys of a pattern."""
+
+    glob: str
+    pattern: Pattern[str]
+    path: str
+
+
 class Conf(msgspec.Struct, frozen=True, kw_only=True):
     """The settings in force. ``keyring`` None: no usable secret, so the endpoint is shut.
 
@@ -106,6 +118,8 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     scopes: dict[str, Scope]
     withheld: Pattern[str]
     builders: tuple[Builder, ...]
+    truths: tuple[Truth, ...]
+    truths_per_minute: int
     withheld_names: Pattern[str]
     release: str | None
     expected_workers: int | None
@@ -139,6 +153,10 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the name of a place in a value must not leave this node."""
         return self.withheld_names.match(name) is not None
 
+    def withholds_head(self, stored: str, length: int) -> bool:
+        """Whether what is withheld of a stored key begins within the first ``length`` signs."""
+        return any(self.withheld.match(name) for name in _ends(stored, length))
+
 
 def load() -> Conf:
     """Read the settings as they are now; what is wrong with them stands in ``problems``."""
@@ -167,6 +185,8 @@ class _Reader:
             "builders": self._builders(),
             "withheld": self._patterns("WITHHOLD", SESSION_KEYS),
             "withheld_names": self._patterns("WITHHOLD_NAMES", SENSITIVE_NAMES, IGNORECASE),
+            "truths": self._truths(),
+            "truths_per_minute": self._positive("TRUTHS_PER_MINUTE", TRUTHS_PER_MINUTE),
             "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
             "expected_workers": self._positive("EXPECTED_WORKERS", None),
             "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
@@ -259,6 +279,16 @@ class _Reader:
         )
         return ()
 
+    def _truths(self) -> tuple[Truth, ...]:
+        named = self._raw.get("TRUTH") or {}
+        try:
+            if len(named) <= MAX_TRUTHS:
+                return tuple(_truth(glob, path) for glob, path in named.items())
+        except (TypeError, ValueError, AttributeError, PatternError):
+            pass
+        self._problem("TRUTH", f"must map at most {MAX_TRUTHS} key patterns to dotted paths")
+        return ()
+
     def _patterns(self, name: str, default: tuple[str, ...], flags: int = 0) -> Pattern[str]:
         patterns = self._raw.get(name, default)
         if not _is_texts(patterns):
@@ -279,10 +309,18 @@ def _builder(name: Any, told: Any) -> Builder:
     return Builder(name=name, path=path, arguments=tuple(arguments))
 
 
-def _ends(stored: str) -> Iterator[str]:
-    """Give a stored key, and what follows each of its first signs."""
+def _truth(glob: Any, path: Any) -> Truth:
+    """Read one source of truth; raises ``TypeError`` or ``ValueError`` where it is none."""
+    if not (_is_text(glob) and _is_text(path) and _DOTTED.fullmatch(path)):
+        raise ValueError
+    return Truth(glob=glob, pattern=compile_pattern(translate(glob)), path=path)
+
+
+def _ends(stored: str, before: int | None = None) -> Iterator[str]:
+    """Give a stored key, and what follows each of its first signs, if it begins ``before``."""
     yield stored
-    for sign in islice(_SIGN.finditer(stored), _SIGNS):
+    limit = len(stored) if before is None else before - 1
+    for sign in islice(_SIGN.finditer(stored, 0, limit), _SIGNS):
         yield stored[sign.end() :]
 
 

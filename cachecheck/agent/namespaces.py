@@ -27,6 +27,7 @@ def observe(cache: BaseCache, probe_key: str) -> Namespace:
         stored_probe=made,
         form=made.replace(probe_key, KEY) if is_reversible else None,
         is_reversible=is_reversible,
+        is_computed=made != f"{cache.key_prefix}:{version}:{probe_key}",
     )
 
 

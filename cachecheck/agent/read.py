@@ -31,7 +31,7 @@ def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Readi
     be read: what leaves is a digest of its value under the run's seed, never its logical key.
     """
     withholding = Withholding(backend, conf)
-    addresses = [_address(backend, key, withholding) for key in request.keys]
+    addresses = [address(backend, key, withholding) for key in request.keys]
     wanted = [address for address in addresses if isinstance(address, str)]
     reader = Reader(bytes.fromhex(request.seed), _telling(backend, request, conf), pace)
     with closing(backend.store()) as store:
@@ -65,7 +65,7 @@ def _in_order(
         yield raw
 
 
-def _address(backend: Backend, key: Key, withholding: Withholding) -> str | Failed:
+def address(backend: Backend, key: Key, withholding: Withholding) -> str | Failed:
     """Turn a key into what the store calls it, or say why it must not be read."""
     if withholding.hides(key):
         return _WITHHELD

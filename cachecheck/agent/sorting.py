@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from django.conf import settings
+
 from cachecheck.agent.withholding import Withholding
+from cachecheck.heads import WEIGHED_KEYS, Heads
 from cachecheck.model import MAX_KEY_CHARS, Key
 from cachecheck.stores.namespaces import KEY
 
@@ -31,7 +35,8 @@ class Sorter:
 
     A key that ``WITHHOLD`` names is withheld whatever the glob. A name that cannot be told in a
     message is foreign. ``naming`` says which names are given: the logical ones where they can be
-    recovered.
+    recovered. ``heads`` are those of what is foreign, but for the namespaces of aliases of this
+    process that may not be probed.
     """
 
     def __init__(self, backend: Backend, glob: str, conf: Conf) -> None:
@@ -42,15 +47,24 @@ class Sorter:
         is_recovered = backend.naming == "stored" and namespace.is_reversible
         self.naming: Naming = "logical" if is_recovered else backend.naming
         self.shortcut = _shortcut(namespace, glob, conf) if is_recovered else None
+        self.heads = Heads(conf.withholds_head)
+        self._unprobed = _unprobed_heads(conf) if is_recovered else ()
 
     def sort(self, stored: str) -> tuple[Kind, str]:
         """Say what a stored key is, and by which name it goes (empty for what is foreign)."""
         key = self._key(stored)
-        if key is None or not _can_be_told(key.name):
+        if key is None:
+            if not stored.startswith(self._unprobed):
+                self.heads.add(stored)
+            return "foreign", ""
+        if not _can_be_told(key.name):
             return "foreign", ""
         if self._withholding.hides(key, stored):
             return "withheld", key.name
-        return "entries" if self._matches(key.name) else "unmatched", key.name
+        if not self._matches(key.name):
+            return "unmatched", key.name
+        self.heads.add_own(stored)
+        return "entries", key.name
 
 
 class Chooser:
@@ -72,6 +86,7 @@ class Chooser:
             part = stored[start : start + _KEYS_BETWEEN_PACES]
             shortcut = self._sorter.shortcut
             named = self._sorted(part) if shortcut is None else self._quickly(part, shortcut)
+            self._keep_own(named)
             wanted = self._wanted
             if wanted is not None:
                 named = {key: name for key, name in named.items() if name in wanted}
@@ -92,6 +107,10 @@ class Chooser:
             except UnicodeDecodeError:
                 rest.append(key)
         return named | self._sorted(rest) if rest else named
+
+    def _keep_own(self, named: Mapping[bytes, bytes]) -> None:
+        for key in islice(named, WEIGHED_KEYS):
+            self._sorter.heads.add_own(key.decode())
 
     def _sorted(self, part: Sequence[bytes]) -> dict[bytes, bytes]:
         named = {}
@@ -132,6 +151,15 @@ def _shortcut(namespace: Namespace, glob: str, conf: Conf) -> Shortcut | None:
     pattern = f"{withheld}{re.escape(head)}{withheld}{told}{matching}"
     passes = re.compile(pattern, re.DOTALL).match
     return Shortcut(passes, len(head.encode()))
+
+
+def _unprobed_heads(conf: Conf) -> tuple[str, ...]:
+    """Give the heads of what aliases keep that this process has and nobody may ask about."""
+    return tuple(
+        f"{params.get('KEY_PREFIX', '')}:{params.get('VERSION', 1)}:"
+        for alias, params in settings.CACHES.items()
+        if alias not in conf.caches
+    )
 
 
 def _can_be_told(name: str) -> bool:

@@ -11,6 +11,7 @@ from cachecheck.agent.sorting import KINDS, Chooser, Sorter
 from cachecheck.digest import key_digest
 from cachecheck.model import Key
 from cachecheck.stores.pages import walk_page
+from cachecheck.stores.weighing import weighed
 from cachecheck.survey import SampledKey, Summary
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cachecheck.agent.conf import Conf
     from cachecheck.agent.sorting import Kind
     from cachecheck.model import Naming
-    from cachecheck.stores.base import Pace, Page
+    from cachecheck.stores.base import Pace, Page, Store
     from cachecheck.sums import Summer
     from cachecheck.wire import Survey
 
@@ -45,7 +46,7 @@ def survey(backend: Backend, request: Survey, conf: Conf, pace: Pace) -> tuple[S
             cursor = page.cursor
             is_enough = request.most_keys is not None and sampler.scanned >= request.most_keys
             if cursor is None or is_enough or not pace():
-                return sampler.summary(pace), cursor
+                return sampler.summary(store, pace), cursor
 
 
 def add_page(
@@ -56,11 +57,13 @@ def add_page(
     What ``WITHHOLD`` names is counted and not summed. Raises ``StoreError`` where the store cannot
     be read; some of the page may have been added by then, so the sums are then worth nothing.
     """
-    chooser = Chooser(Sorter(backend, request.match, conf), pace)
-    entries, expiring = summer.entries, summer.expiring
+    sorter = Sorter(backend, request.match, conf)
+    chooser = Chooser(sorter, pace)
+    entries, expiring, lasting = summer.entries, summer.expiring, summer.lasting
     take = adder(summer, pace)
     with closing(backend.store()) as store:
         walked = walk_page(store, request.cursor, chooser, take, pace, most_keys=request.most_keys)
+        prefixes, own = weighed(store, sorter.heads, pace)
     entries, expiring = summer.entries - entries, summer.expiring - expiring
     foreign = chooser.counts["foreign"] + walked.foreign
     withheld, unmatched = chooser.counts["withheld"], chooser.counts["unmatched"]
@@ -72,6 +75,9 @@ def add_page(
         unmatched=unmatched,
         expiring=expiring,
         unread=walked.unread,
+        lasting=summer.lasting - lasting,
+        prefixes=prefixes,
+        weighed=own,
     )
     return summary, walked.cursor
 
@@ -101,15 +107,18 @@ class _Sampler:
             if number % _KEYS_BETWEEN_PACES == 0:
                 pace()
 
-    def summary(self, pace: Pace) -> Summary:
-        """Give the sum of all pages."""
+    def summary(self, store: Store, pace: Pace) -> Summary:
+        """Give the sum of all pages; the store is asked what a few entries weigh."""
         counts = self._counts
+        prefixes, own = weighed(store, self._sorter.heads, pace)
         return Summary(
             scanned=self.scanned,
             entries=counts["entries"],
             foreign=counts["foreign"],
             withheld=counts["withheld"],
             unmatched=counts["unmatched"],
+            prefixes=prefixes,
+            weighed=own,
             sample=self._sample.in_order(pace),
         )
 

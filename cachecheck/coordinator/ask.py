@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from cachecheck.coordinator.answering import pause_after, sorted_out
 from cachecheck.coordinator.outcomes import Answered, NoAnswer
 from cachecheck.coordinator.relaying import ask_relayed, is_gone
-from cachecheck.wire import Collect, Gather, Survey
+from cachecheck.wire import Collect, Gather, Survey, Verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,12 @@ LARGEST_BURST = 40
 PER_WORKER = 2
 PATIENCE = 6
 GAP_SECONDS = 0.003
-_HEAVY = (Survey, Gather, Collect)  # where a second worker that answers has worked for nothing
+_HEAVY = (
+    Survey,
+    Gather,
+    Collect,
+    Verify,
+)  # where a second worker that answers has worked for nothing
 
 Group = TypeVar("Group")
 

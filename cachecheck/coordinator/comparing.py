@@ -10,6 +10,7 @@ from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.options import Options
 from cachecheck.coordinator.sample import Draw, Surveyance, chosen_keys, known_keys, survey_units
 from cachecheck.coordinator.suspects import Examiner, Patience
+from cachecheck.coordinator.truths import wanted_of
 from cachecheck.coordinator.units import (
     auditors,
     is_apart,
@@ -19,6 +20,7 @@ from cachecheck.coordinator.units import (
     touches,
     units_of,
 )
+from cachecheck.coordinator.verifying import Verifier
 from cachecheck.model import Key, Value
 from cachecheck.rules.observations import StoreMap
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.audit import Audit, Ledger
     from cachecheck.coordinator.probing import Prober, Unit
     from cachecheck.coordinator.progress import Progress
+    from cachecheck.coordinator.verifying import Verification
     from cachecheck.coordinator.views import Cohort
 
 COARSEST_RESOLUTION_SECONDS = 1.0  # memcached and the database keep whole seconds
@@ -84,6 +87,7 @@ class _Comparing:
             named=await patient.examine(units, named),
             sampled=await hasty.examine(units, sampled),
             examples=await hasty.examine(units, examples),
+            verifications=await self._verified(cohort, units, (*named, *sampled)),
             audit=audited,
             not_audited=why_not,
             is_apart=are_apart,
@@ -92,6 +96,15 @@ class _Comparing:
             tolerance_seconds=self._patience(cohort, 0.0).tolerance_seconds,
             servers=self._prober.servers,
         )
+
+    async def _verified(
+        self, cohort: Cohort, units: Sequence[Unit], keys: Sequence[Key]
+    ) -> tuple[Verification, ...]:
+        wanted = wanted_of(cohort, units, keys)
+        if not wanted:
+            return ()
+        self._progress.stage("Asking for the source of truth", len(wanted))
+        return await Verifier(self._prober, self._options.settle).verify(wanted)
 
     async def _audited(
         self, cohort: Cohort, units: Sequence[Unit], stores: StoreMap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cachecheck.coordinator import truths
 from cachecheck.coordinator.notes import notes_of
 from cachecheck.coordinator.phrases import entries_of, keys_of, some
 from cachecheck.coordinator.views import cohorts, seen_views, set_apart
@@ -60,6 +61,7 @@ def cover(
                 *_lost(entries, observed),
                 *_audit(entries, options),
                 *_keys(entries, options, show),
+                *truths.undecided(entries, show),
             )
         ),
     )

@@ -8,6 +8,7 @@ from cachecheck.coordinator.audit import Audit
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Surveyance
 from cachecheck.coordinator.suspects import Examination, Examined
+from cachecheck.coordinator.verifying import Verification
 from cachecheck.coordinator.views import Cohort
 from cachecheck.model import Key, Value
 from cachecheck.rules.observations import KeyOutcome, View
@@ -25,7 +26,7 @@ class Entries(Value, frozen=True, kw_only=True):
     site declares so. ``sampled`` are the keys of a sample or, where every key was audited, those
     that differed; ``examples`` are some of those, where they were too many. ``servers`` are those
     of a cluster, by view and key. ``not_audited`` says why not every key was, where that was asked
-    for.
+    for. ``verifications`` are what came of holding them against the site's source of truth.
     """
 
     cohort: Cohort
@@ -41,6 +42,7 @@ class Entries(Value, frozen=True, kw_only=True):
     are_stores_distinct: bool
     tolerance_seconds: float
     servers: dict[tuple[View, Key], str] = {}
+    verifications: tuple[Verification, ...] = ()
 
     @property
     def examined(self) -> tuple[Examined, ...]:

@@ -140,6 +140,7 @@ def label_workers(node: str, described: Sequence[Described]) -> tuple[ObservedWo
             release=answer.release,
             versions=answer.versions,
             caches=answer.caches,
+            truths=answer.truths,
             builders=answer.builders,
         )
         for answer in ordered

@@ -10,24 +10,29 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cachecheck import __version__
+from cachecheck.coordinator.contents import contents_of
 from cachecheck.coordinator.coverage import Coverage, cover
 from cachecheck.coordinator.key_rows import key_rows
 from cachecheck.coordinator.rows import cache_rows, node_rows
+from cachecheck.coordinator.truths import stale_outcomes
 from cachecheck.digest import pseudonym
-from cachecheck.model import Finding, Report, RunRow, Severity, Verdict
+from cachecheck.model import Finding, Key, Report, RunRow, Severity, Verdict
 from cachecheck.moments import iso
 from cachecheck.rules import (
     backend,
     builders,
     collapse,
+    collisions,
     failing,
     fleet,
     hit_ratio,
     namespace,
+    orphans,
     pressure,
     rollout,
     routing,
     selection,
+    staleness,
     ttl,
     value,
 )
@@ -37,7 +42,6 @@ if TYPE_CHECKING:
 
     from cachecheck.coordinator.options import Options
     from cachecheck.coordinator.run import Observed
-    from cachecheck.model import Key
     from cachecheck.rules.observations import Findings
 
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "error": 2}
@@ -56,7 +60,7 @@ def report_of(observed: Observed, options: Options, baseline: Report | None = No
         run=_run_row(observed),
         verdict=_verdict(found, coverage, options.fail_on),
         nodes=node_rows(observed.fleet),
-        caches=cache_rows(observed, coverage),
+        caches=cache_rows(observed, coverage, _head_shower(show)),
         findings=listed,
         keys=key_rows(observed.details, observed.fleet, show),
         undecided=coverage.undecided,
@@ -80,6 +84,10 @@ def shower(redact: tuple[str, ...]) -> Callable[[Key], str]:
     return show
 
 
+def _head_shower(show: Callable[[Key], str]) -> Callable[[str], str]:
+    return lambda head: show(Key(name=head, naming="stored"))
+
+
 def _ends(name: str) -> Iterator[str]:
     yield name
     yield from (name[sign.end() :] for sign in _SIGN.finditer(name))
@@ -93,6 +101,8 @@ def _judged(
     compared = Counter[str]()
     for entries in observed.entries:
         compared[entries.cohort.cache] += len(entries.sampled.keys)
+    contents = contents_of(observed.entries)
+    stale = [one for entries in observed.entries for one in stale_outcomes(entries)]
     found = (
         *fleet.check(seen),
         *backend.check(seen, observed.stores),
@@ -101,8 +111,11 @@ def _judged(
         *pressure.check(seen, options.window),
         *namespace.check(seen),
         *builders.check(seen, show),
+        *orphans.check(seen, contents, observed.heads_in_use, _head_shower(show)),
+        *collisions.check(seen, contents),
         *value.check(seen, outcomes, compared, show),
-        *ttl.check(seen),
+        *staleness.check(seen, stale, show),
+        *ttl.check(seen, contents),
         *hit_ratio.check(seen),
         *collapse.check(seen, baseline),
     )

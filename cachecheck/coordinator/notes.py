@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from cachecheck.coordinator import truths
 from cachecheck.coordinator.phrases import entries_of, keys_of
 from cachecheck.rules.value import CODES
 
@@ -54,6 +55,7 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
         if not surveyed.is_complete and not surveyed.failure:
             yield f"only the first {surveyed.summary.scanned} keys of a store were looked at"
     yield from _audit_notes(entries)
+    yield from truths.notes(entries)
     units = entries.named.units or entries.sampled.units
     if len(units) == 1 and len(units[0].stands_for) > 1:
         yield "its views share one store, so each key was read once for all of them"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
+from cachecheck.coordinator.contents import contents_of
 from cachecheck.coordinator.hit_rows import hit_ratio_rows
+from cachecheck.coordinator.store_rows import store_rows
 from cachecheck.intervals import wilson
 from cachecheck.model import (
     AgreementRow,
@@ -13,8 +15,6 @@ from cachecheck.model import (
     NamespaceRow,
     NodeRow,
     ReadStoreRow,
-    StoreRow,
-    ViewRow,
     WorkerRow,
 )
 from cachecheck.moments import iso
@@ -24,21 +24,17 @@ from cachecheck.rules.value import CODES
 from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cachecheck.coordinator.confirm import Judgement
     from cachecheck.coordinator.coverage import Coverage
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.run import Observed
-    from cachecheck.coordinator.sample import Surveyance
     from cachecheck.model import Key
     from cachecheck.rules.observations import (
         Fleet,
         ObservedNode,
         ObservedWorker,
-        SharedStore,
-        StoreMap,
-        View,
     )
 
 _DIVERGING = frozenset({"V001", "V002", "T001", "T002"})
@@ -96,16 +92,21 @@ def _worker_row(worker: ObservedWorker, *, has_ended: bool) -> WorkerRow:
     )
 
 
-def cache_rows(observed: Observed, coverage: Coverage) -> tuple[CacheRow, ...]:
-    """One row for each alias that was looked at."""
-    return tuple(_cache_row(alias, observed, coverage) for alias in observed.aliases)
+def cache_rows(
+    observed: Observed, coverage: Coverage, show_head: Callable[[str], str]
+) -> tuple[CacheRow, ...]:
+    """One row for each alias that was looked at; ``show_head`` gives the text of a namespace."""
+    return tuple(_cache_row(alias, observed, coverage, show_head) for alias in observed.aliases)
 
 
-def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
+def _cache_row(
+    alias: str, observed: Observed, coverage: Coverage, show_head: Callable[[str], str]
+) -> CacheRow:
     entries = [one for one in observed.entries if one.cohort.cache == alias]
     maps = [one for one in observed.stores if one.cache == alias]
     surveys = {unit.view: surveyed for one in entries for unit, surveyed in one.surveys}
-    stores = _store_rows(maps, surveys)
+    contents = {one.view: one for one in contents_of(entries)}
+    stores = store_rows(maps, surveys, contents, show_head)
     return CacheRow(
         alias=alias,
         stores=stores,
@@ -115,35 +116,6 @@ def _cache_row(alias: str, observed: Observed, coverage: Coverage) -> CacheRow:
         hit_ratios=hit_ratio_rows(alias, observed.fleet),
         hit_ratios_said=told(observed.fleet, alias),
     )
-
-
-def _store_rows(maps: Sequence[StoreMap], surveys: dict[View, Surveyance]) -> tuple[StoreRow, ...]:
-    are_several = len(maps) > 1
-    return tuple(
-        _store_row(f"{one.application}/{store.id}" if are_several else store.id, store, surveys)
-        for one in maps
-        for store in one.stores
-    )
-
-
-def _store_row(id_: str, store: SharedStore, surveys: dict[View, Surveyance]) -> StoreRow:
-    surveyed = next((surveys[view] for view in store.views if view in surveys), None)
-    summary = surveyed.summary if surveyed and not surveyed.failure else None
-    return StoreRow(
-        id=id_,
-        kind=store.kind,
-        scope=store.scope,
-        identity=cast("_Identity", store.identity),
-        entries=summary.entries if summary else None,
-        foreign=summary.foreign if summary else None,
-        withheld=summary.withheld if summary else None,
-        scanned=summary.scanned if summary else None,
-        is_scan_complete=surveyed.is_complete if summary and surveyed else None,
-        views=tuple(ViewRow(node=view.node, worker=view.worker) for view in store.views),
-    )
-
-
-_Identity = Literal["observed", "confirmed", "witnessed", "unobserved", "none"]
 
 
 def _namespace_rows(alias: str, fleet: Fleet) -> tuple[NamespaceRow, ...]:

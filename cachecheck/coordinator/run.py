@@ -12,6 +12,7 @@ import msgspec
 
 from cachecheck.coordinator.audit import Ledger, State
 from cachecheck.coordinator.comparing import Work, compare_entries
+from cachecheck.coordinator.contents import heads_in_use
 from cachecheck.coordinator.deadline import Deadline
 from cachecheck.coordinator.describing import describe_targets
 from cachecheck.coordinator.detail import Detail, read_in_detail
@@ -49,7 +50,10 @@ Reads = Literal["nothing", "witnesses", "entries"]
 
 
 class Observed(Value, frozen=True, kw_only=True):
-    """All that a run saw; ``started_at`` and ``ended_at`` are in the coordinator's clock."""
+    """All that a run saw; ``started_at`` and ``ended_at`` are in the coordinator's clock.
+
+    ``heads_in_use`` are the namespaces of all aliases, also of those that were not looked at.
+    """
 
     run: str
     started_at: float
@@ -59,6 +63,7 @@ class Observed(Value, frozen=True, kw_only=True):
     stores: tuple[StoreMap, ...]
     entries: tuple[Entries, ...]
     details: tuple[Detail, ...] = ()
+    heads_in_use: tuple[str, ...] = ()
     is_out_of_time: bool = False
     reads_entries: bool = True
 
@@ -154,6 +159,7 @@ class _Looking:
             stores=stores,
             entries=entries,
             details=details,
+            heads_in_use=heads_in_use(fleet),
             reads_entries=reads == "entries",
         )
 

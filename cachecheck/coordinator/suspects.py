@@ -51,16 +51,24 @@ class Examined(Value, frozen=True, kw_only=True):
         )
 
 
+class Tally(Value, frozen=True, kw_only=True):
+    """How many keys a unit had when they were first looked at, and how many for good."""
+
+    keys: int = 0
+    lasting: int = 0
+
+
 class Examination(Value, frozen=True, kw_only=True):
     """What came of keys over ``units``; ``lost`` are those that were not heard at all any more.
 
-    ``reasons`` says, for each lost unit, what came instead.
+    ``reasons`` says, for each lost unit, what came instead; ``tallies`` stand beside ``units``.
     """
 
     units: tuple[Unit, ...] = ()
     lost: tuple[Unit, ...] = ()
     reasons: tuple[str, ...] = ()
     keys: tuple[Examined, ...] = ()
+    tallies: tuple[Tally, ...] = ()
 
 
 class Examiner:
@@ -91,6 +99,7 @@ class Examiner:
             lost=tuple(lost),
             reasons=tuple(lost.values()),
             keys=tuple(examined[key] for key in keys),
+            tallies=tuple(_tally(found[unit]) for unit in heard),
         )
 
     async def _first_look(
@@ -177,6 +186,11 @@ class Examiner:
         """Take the clock as it is now: what expires within moments cannot be compared."""
         horizon = time.time() + HORIZON_SECONDS + self._patience.tolerance_seconds
         return Tolerance(seconds=self._patience.tolerance_seconds, horizon=horizon)
+
+
+def _tally(readings: Sequence[Reading]) -> Tally:
+    present = [reading for reading in readings if isinstance(reading, Present)]
+    return Tally(keys=len(present), lasting=sum(reading.expires_at is None for reading in present))
 
 
 def _undisputed(readings: Sequence[Reading]) -> Judgement:

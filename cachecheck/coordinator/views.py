@@ -21,7 +21,8 @@ _NO_CLOCK = Clock(offset_seconds=0.0, uncertainty_seconds=0.0, rtt_seconds=0.0)
 class SeenView(Value, frozen=True, kw_only=True):
     """A view with what its worker said of the cache; ``worker_id`` is how to ask it again.
 
-    ``is_direct`` says that it is the coordinator's own view of a store.
+    ``is_direct`` says that it is the coordinator's own view of a store. ``truths`` are the patterns
+    of keys that its worker can hold against a source of truth.
     """
 
     view: View
@@ -31,6 +32,7 @@ class SeenView(Value, frozen=True, kw_only=True):
     cache: CacheDescription
     clock: Clock
     is_direct: bool = False
+    truths: tuple[str, ...] = ()
 
     @property
     def expiry_shift_seconds(self) -> float:
@@ -76,6 +78,7 @@ def seen_views(fleet: Fleet, aliases: tuple[str, ...]) -> tuple[SeenView, ...]:
             cache=cache,
             clock=node.clock or _NO_CLOCK,
             is_direct=worker is node.store,
+            truths=worker.truths,
         )
         for node in fleet.nodes
         for worker in node.onlookers

@@ -67,7 +67,8 @@ class Namespace(Value, frozen=True, kw_only=True):
 
     ``stored_probe`` is what ``make_key`` returned for the probe key; ``form`` is that with
     ``{key}`` in place of it, or None where it cannot be found in it. ``is_reversible`` says whether
-    logical keys can be recovered from stored ones.
+    logical keys can be recovered from stored ones. ``is_computed``: it is not what Django makes of
+    ``KEY_PREFIX`` and ``VERSION``, so a key function or a subclass decides, perhaps anew each time.
     """
 
     prefix: Text
@@ -75,6 +76,7 @@ class Namespace(Value, frozen=True, kw_only=True):
     stored_probe: Text
     form: Text | None
     is_reversible: bool
+    is_computed: bool = False
 
 
 class StoreIdentity(Value, frozen=True, kw_only=True):

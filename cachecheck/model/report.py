@@ -117,6 +117,17 @@ class ViewRow(Value, frozen=True, kw_only=True):
     worker: str | None
 
 
+class NeighbourRow(Value, frozen=True, kw_only=True):
+    """A namespace in a store beside the one that was surveyed, whoever uses it."""
+
+    head: str
+    entries: int
+    share: float
+    share_of_bytes: float | None
+    share_lasting: float | None
+    newest_expiry: float | None
+
+
 class StoreRow(Value, frozen=True, kw_only=True):
     """A distinct store; ``identity`` says how well its identity is known."""
 
@@ -130,6 +141,8 @@ class StoreRow(Value, frozen=True, kw_only=True):
     scanned: int | None
     is_scan_complete: bool | None
     views: tuple[ViewRow, ...]
+    share_lasting: float | None = None
+    neighbours: tuple[NeighbourRow, ...] = ()
 
 
 class NamespaceRow(Value, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cachecheck.model import CacheRow
 
 _NOTHING = "-"
+_MOST_NEIGHBOURS = 3
 
 
 def table_of_caches(rows: tuple[CacheRow, ...], page: Page) -> list[str]:
@@ -75,6 +76,7 @@ def _agreement(cache: CacheRow) -> str:
 
 def _sentences(cache: CacheRow, page: Page) -> list[str]:
     made = [_worth(cache), _unread(cache), _unscanned(cache), _left_alone(cache)]
+    made += [_beside(cache, page)]
     if page.is_verbose:
         made += [_namespaces(cache), *_hit_ratios(cache)]
     return [sentence for sentence in (*made, *cache.coverage.notes) if sentence]
@@ -136,6 +138,21 @@ def _left_alone(cache: CacheRow) -> str:
     if withheld:
         parts.append(f"{count(withheld)} withheld by the nodes")
     return f"not compared: {listed(parts)}." if parts else ""
+
+
+def _beside(cache: CacheRow, page: Page) -> str:
+    """Name the other namespaces of Django's form, of several stores those of the fullest one."""
+    rows = max((store.neighbours for store in cache.stores), key=len, default=())
+    named = [
+        f'"{row.head}" {percent(row.share)}'
+        + ("" if row.share_of_bytes is None else f" ({percent(row.share_of_bytes)} of the bytes)")
+        for row in rows[: page.most(_MOST_NEIGHBOURS)]
+    ]
+    if not named:
+        return ""
+    left = len(rows) - len(named)
+    more = f", and {plural(left, 'smaller one')}" if left else ""
+    return f"other namespaces in its store: {', '.join(named)}{more}."
 
 
 def _namespaces(cache: CacheRow) -> str:

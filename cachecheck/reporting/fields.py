@@ -88,6 +88,20 @@ FIELDS: dict[str, dict[str, str]] = {
         "scanned": "Stored keys that were looked at; null where they cannot be listed.",
         "is_scan_complete": "Whether that was all of them; false: --max-scan ended it.",
         "views": "The views that look at this store.",
+        "share_lasting": "Of the entries that were read, those that never expire, as a share; null"
+        " where none was read.",
+        "neighbours": "The other namespaces that were seen in it, the largest first, 100 prefixes"
+        " at most.",
+    },
+    "NeighbourRow": {
+        "head": "What its stored keys begin with: prefix and version.",
+        "entries": "How many there are among the keys that were looked at.",
+        "share": "The same as a share of all keys that were looked at.",
+        "share_of_bytes": "About its share of what the store holds, from some entries of each"
+        " namespace; null where none could be weighed.",
+        "share_lasting": "About the share of its entries that never expire; null as before.",
+        "newest_expiry": "The last expiry that was seen: seconds since the epoch, by the"
+        " coordinator's clock; null where none was.",
     },
     "ViewRow": {
         "node": "The node's name.",

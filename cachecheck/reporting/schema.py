@@ -27,6 +27,9 @@ _NARROWER: dict[str, dict[str, Any]] = {
     "rtt_seconds": {"minimum": 0},
     "rate": _SHARE,
     "ratio": _SHARE,
+    "share": _SHARE,
+    "share_of_bytes": _SHARE,
+    "share_lasting": _SHARE,
     "findings_left_out": {"propertyNames": _CODE},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachecheck.heads import SeenPrefix, Weighed
 from cachecheck.model import (
     Built,
     CacheDescription,
@@ -47,6 +48,7 @@ class ObservedWorker(Value, frozen=True, kw_only=True):
     versions: Versions
     caches: tuple[CacheDescription, ...]
     builders: tuple[Built, ...] = ()
+    truths: tuple[str, ...] = ()
     again: Again | None = None
 
 
@@ -172,6 +174,67 @@ class KeyOutcome(Value, frozen=True, kw_only=True):
     persisted_seconds: float
     tolerance_seconds: float
     servers: tuple[tuple[View, str], ...] = ()
+
+
+class StaleOutcome(Value, frozen=True, kw_only=True):
+    """An entry that was not what the source of truth gave, whenever it was looked at.
+
+    ``views`` see it; ``digest`` and ``kind`` tell its value apart, ``true_kind`` is of the true
+    one, None where there is no such object. ``expires_at`` is in the coordinator's clock,
+    ``expires_in_seconds`` counts from the last look; ``timeout`` is the alias's own.
+    """
+
+    cache: str
+    key: Key
+    views: tuple[View, ...]
+    digest: str
+    size_bytes: int
+    kind: str | None
+    true_kind: str | None
+    is_gone: bool = False
+    expires_at: float | None
+    expires_in_seconds: float | None
+    timeout: float | None
+    looked: int
+    persisted_seconds: float
+
+    @property
+    def age_seconds(self) -> float | None:
+        """How old the entry is, if it was set with the alias's own timeout; None: it was not."""
+        if self.timeout is None or self.expires_in_seconds is None:
+            return None
+        age = self.timeout - self.expires_in_seconds
+        return age if age >= 0 else None
+
+
+class Contents(Value, frozen=True, kw_only=True):
+    """What a survey saw in one store, through a view of one alias of one application.
+
+    ``store`` is the same for one store whoever looks at it; ``scanned`` counts the keys looked at,
+    of which ``own`` are in the view's namespace; where there are ``prefixes`` beside it,
+    ``weighed`` tells of some of them. Of ``expiring_known`` own entries ``lasting`` never expire;
+    ``is_exact`` says that these are all, and no sample. ``timeouts`` are the default ones of the
+    views that look at the store; ``sample`` are the keyed digests of the keys that it sampled.
+    Expiries are in the coordinator's clock. ``is_used_by_nodes``: some of those views are workers',
+    whose namespaces are known; ``is_computed``: some of these are not Django's own.
+    """
+
+    cache: str
+    application: str
+    store: str
+    view: View
+    scanned: int
+    own: int
+    is_complete: bool
+    prefixes: tuple[SeenPrefix, ...] = ()
+    weighed: Weighed = Weighed()
+    expiring_known: int = 0
+    lasting: int = 0
+    is_exact: bool = False
+    timeouts: tuple[float | None, ...] = ()
+    sample: tuple[str, ...] = ()
+    is_computed: bool = False
+    is_used_by_nodes: bool = True
 
 
 Findings = tuple[Finding, ...]

@@ -8,7 +8,7 @@ eviction changes. What it cannot do that way it declares in its capabilities and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from cachecheck.model import (
     Capabilities,
@@ -52,6 +52,16 @@ class Page(Value, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     foreign: int = 0
     cursor: str | None
+
+
+class Weight(NamedTuple):
+    """What is known of an entry without its value: what it takes in the store, and its expiry.
+
+    ``expires_at`` is in the store's clock; None never expires.
+    """
+
+    size_bytes: int
+    expires_at: float | None
 
 
 Choose: TypeAlias = Callable[[Sequence[bytes]], Mapping[bytes, bytes]]
@@ -115,4 +125,16 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close every connection that this store opened."""
+        ...
+
+
+@runtime_checkable
+class Weighs(Protocol):
+    """A store that can tell what entries weigh without reading their values."""
+
+    def weigh(self, keys: Sequence[str], pace: Pace) -> list[Weight | None]:
+        """Weigh a few stored keys, in order, leaving no trace but in hit counters.
+
+        None stands for what is gone, may not be read, or is no cache value. Raises ``StoreError``.
+        """
         ...

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cachecheck.model import Namespace
+
 KEY = "{key}"
 """Where the logical key stands in a namespace's form."""
 
@@ -17,3 +22,15 @@ def logical_key(stored: str, form: str) -> str | None:
     if not (stored.startswith(head) and stored.endswith(tail)):
         return None
     return stored[len(head) : len(stored) - len(tail)] or None
+
+
+def heads_of(namespace: Namespace) -> tuple[str, ...]:
+    """Give what stored keys begin with: as observed, and as prefix and version would make it.
+
+    None where all stored keys could be meant, or the backend could not be looked at.
+    """
+    if not namespace.stored_probe:
+        return ()
+    observed = (namespace.form or "").partition(KEY)[0]
+    made = f"{namespace.prefix}:{namespace.version}:" if namespace.version else ""
+    return tuple(dict.fromkeys(filter(None, (observed, made))))

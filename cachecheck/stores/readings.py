@@ -65,7 +65,7 @@ class Reader:
         is left for the next request, where it comes first.
         """
         for position, raw in enumerate(found):
-            reading = self._reading(raw)
+            reading = self.reading(raw)
             is_spent = not self._pace()
             if is_spent and position and getattr(reading, "structure_unknown", None):
                 return
@@ -73,7 +73,8 @@ class Reader:
             if is_spent:
                 return
 
-    def _reading(self, raw: RawReading) -> Reading:
+    def reading(self, raw: RawReading) -> Reading:
+        """Turn one into a reading."""
         match raw:
             case Stored():
                 return self._present(raw)

@@ -37,11 +37,12 @@ class Summer:
     """Adds entries up, page after page; keeps their rows as well, up to ``most_rows`` of them.
 
     It works column by column: what can be done for a whole column is done by loops in C.
+    ``entries`` were added, ``lasting`` of them without an expiry; ``expiring`` were left out.
     """
 
     def __init__(self, seed: bytes, summing: Summing, *, most_rows: int = 0) -> None:
         self.summing = summing
-        self.entries = self.expiring = 0
+        self.entries = self.expiring = self.lasting = 0
         self._key_hasher = key_hasher(seed)
         self._entry_hasher = hasher(seed, _PERSON)
         self._totals = [0] * summing.buckets
@@ -65,6 +66,7 @@ class Summer:
             names, values = _picked(names, are_in), _picked(values, are_in)
             expiries_ms = _picked(expiries_ms, are_in)
             flags = None if flags is None else _picked(flags, are_in)
+        self.lasting += sum(expiry < 0 for expiry in expiries_ms)
         marks = _marks(expiries_ms, flags)
         if shift_ms:
             expiries_ms = [expiry if expiry < 0 else expiry - shift_ms for expiry in expiries_ms]

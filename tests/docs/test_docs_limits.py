@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cachecheck import model, sums, wire
-from cachecheck.agent import answers, budget, builders, collect, holding, moves, nonces
+from cachecheck import heads, model, sums, wire
+from cachecheck.agent import answers, budget, builders, collect, conf, holding, moves, nonces
 from cachecheck.agent import describe as agent_describe
 from cachecheck.agent.backends import filebased, inflate, locmem
 from cachecheck.agent.relay import listening
@@ -60,6 +60,11 @@ IN_CODE = {
     "keeping sums after their last page": holding.KEEP_SECONDS,
     "entries listed on one page": collect.ROWS_PER_PAGE,
     "share of an answer for the entries listed in it": collect.SHARE_OF_ANSWER * 100,
+    "prefixes of other namespaces that one survey tells of": heads.MOST_PREFIXES,
+    "characters of such a prefix": heads.MOST_PREFIX_CHARS,
+    "versions of one prefix, beyond which they are no versions": heads.MOST_VERSIONS,
+    "keys of one such namespace that are weighed on one page": heads.WEIGHED_KEYS,
+    "such namespaces that are weighed on one page": heads.WEIGHED_NAMESPACES,
     "nonces remembered by one worker": nonces.CAPACITY,
     "siblings asked through the relay at once": wire.MAX_SIBLINGS,
     "waiting for siblings, whatever a request asks for": wire.MAX_RELAY_SECONDS,
@@ -80,6 +85,9 @@ IN_CODE = {
     "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
     "parsing one dump of memcached, processor time": dump.MAX_PARSING_SECONDS,
     "asking the stores of all caches who they are": agent_describe.MAX_SECONDS,
+    "sources of truth": wire.MAX_TRUTHS,
+    "keys of one request that are held against them": wire.MAX_VERIFIED,
+    "keys that one process holds against them in a minute": conf.TRUTHS_PER_MINUTE,
     "key builders": wire.MAX_BUILDERS,
     "calling key builders, after which no other is begun": builders.MAX_SECONDS,
     "characters of a built key that is sent as it is": builders.MAX_SHOWN_CHARS,
@@ -117,6 +125,7 @@ IN_CODE = {
 ELSEWHERE = {
     "processor time of one probe's reading, survey or list",
     "surveys and lists at once in one worker",
+    "requests at once in one worker that ask for the truth",
 }
 
 

@@ -48,7 +48,7 @@ def fleet(launch: Launch, request: pytest.FixtureRequest) -> tuple[Node, ...]:
     )
     assert nodes[0].manage("createcachetable").exit_code == 0
     for name in stores:
-        nodes[0].app("set_many", cache=name, value=_keys(name), timeout=None)
+        nodes[0].app("set_many", cache=name, value=_keys(name), timeout=3600)
     return nodes
 
 

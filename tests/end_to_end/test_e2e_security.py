@@ -121,7 +121,7 @@ def defended(launch: Launch) -> tuple[Node, ...]:
         workers=2,
     )
     values = {f"page:{number}": "x" * 500 for number in range(50)}
-    nodes[0].app("set_many", value=values, timeout=None)
+    nodes[0].app("set_many", value=values, timeout=3600)
     return nodes
 
 

@@ -344,6 +344,9 @@ def _field(name: str, kind: Any, texts: st.SearchStrategy[str], *, is_odd: bool)
         "interval95": st.none() | st.tuples(_SHARES, _SHARES),
         "rate": st.none() | _SHARES,
         "ratio": st.none() | _SHARES,
+        "share": _SHARES,
+        "share_of_bytes": st.none() | _SHARES,
+        "share_lasting": st.none() | _SHARES,
     }
     if not is_odd:
         narrower |= {"code": _CODES, "explained_by": st.none() | _CODES, "started_at": _TIMES}

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from cachecheck.agent.namespaces import observe, recover
+from cachecheck.stores.base import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from django.core.cache.backends.base import BaseCache
 
     from cachecheck.model import Namespace, Naming, Scope, ServerCounters
-    from cachecheck.stores.base import Store, Stored
+    from cachecheck.stores.base import Store
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -88,6 +89,14 @@ class Backend:
         Raises ``InertUnreadable`` for a codec that is not known, ``InertTooLarge`` past a bound.
         """
         raise NotImplementedError
+
+    def encoded(self, value: object) -> Stored:
+        """Put a value into the form in which the cache would store it, storing nothing.
+
+        The site's own serializer runs, and may raise anything.
+        """
+        protocol = getattr(self.cache, "pickle_protocol", pickle.HIGHEST_PROTOCOL)
+        return Stored(value=pickle.dumps(value, protocol), expires_at=None)
 
     def namespace(self, probe_key: str) -> Namespace:
         """Observe the rule from logical to stored keys on one probe key."""

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DjangoDatabaseError
@@ -24,7 +25,7 @@ from cachecheck.agent.worker import this_worker
 from cachecheck.errors import InertUnreadable, StoreError, StoreUnreachable
 from cachecheck.model import Capabilities, Expired, Failed, Missing, StoreIdentity
 from cachecheck.stores import walking
-from cachecheck.stores.base import Page, Stored
+from cachecheck.stores.base import Page, Stored, Weight
 from cachecheck.stores.runs import by_weight
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ class DatabaseStore:
                 pace()
                 while readings:  # so that none is kept here once it was given
                     yield readings.pop()
+
+    def weigh(self, keys: Sequence[str], pace: Pace) -> list[Weight | None]:
+        """Select lengths and expiries; what has expired weighs nothing."""
+        rows = {row[0]: row for row in self._select_rows(keys, 0)} if keys else {}
+        pace()
+        return [self._weight(rows[key]) if key in rows else None for key in keys]
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
         """Read page by page, in the order of keys, each of which is a cursor."""
@@ -184,6 +191,12 @@ class DatabaseStore:
         text: str = self._connection.ops.process_clob(value)
         return Stored(value=text.encode(), expires_at=expires_at)
 
+    def _weight(self, row: tuple[Any, ...]) -> Weight | None:
+        _, length, _, expires = row
+        expires_at = self._expiry(expires)
+        is_over = expires_at is not None and expires_at < time.time()
+        return None if is_over else Weight(length, expires_at)
+
     def _expiry(self, expires: Any) -> float | None:
         """Convert the column as ``DatabaseCache.get_many`` does; a naive time is a local one."""
         expression = models.Expression(output_field=models.DateTimeField())
@@ -265,6 +278,11 @@ class DatabaseBackend(Backend):
             return base64.b64decode(stored.value, validate=True)
         except binascii.Error as exc:
             raise InertUnreadable("the value is not base64") from exc
+
+    def encoded(self, value: object) -> Stored:
+        """Pickle a value and write it as base64."""
+        pickled = super().encoded(value)
+        return msgspec.structs.replace(pickled, value=base64.b64encode(pickled.value))
 
 
 def _marks(keys: Sequence[str]) -> str:

@@ -21,7 +21,13 @@ from cachecheck.agent.namespaces import observe
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.early import EarlyStore
 from cachecheck.stores.readings import pickled_integer
-from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, ShardedStore, our_client
+from cachecheck.stores.redis import (
+    OPTIONS_NOT_OURS,
+    RedisStore,
+    ShardedStore,
+    our_client,
+    stored_by_redis,
+)
 from cachecheck.stores.unsupported import UnsupportedStore
 
 if TYPE_CHECKING:
@@ -143,6 +149,10 @@ class DjangoRedisBackend(Backend):
             stored.value, self._as_django_redis(compressor)
         )
         return unwrapped(pickled) if self._early_seconds else pickled
+
+    def encoded(self, value: object) -> Stored:
+        """Serialize and compress a value as the client does; integers stay digits."""
+        return stored_by_redis(self._client.encode(value))
 
     def namespace(self, probe_key: str) -> Namespace:
         """Observe the rule of the client, which makes the keys here and not the backend."""

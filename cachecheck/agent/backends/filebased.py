@@ -243,6 +243,11 @@ class FileBasedBackend(Backend):
         except zlib.error as exc:
             raise InertUnreadable("the value is not a zlib stream") from exc
 
+    def encoded(self, value: object) -> Stored:
+        """Pickle a value and compress it."""
+        pickled = super().encoded(value)
+        return msgspec.structs.replace(pickled, value=zlib.compress(pickled.value))
+
     def namespace(self, probe_key: str) -> Namespace:
         """Observe the namespace; no logical key can be recovered from the name of a file."""
         return msgspec.structs.replace(super().namespace(probe_key), is_reversible=False)

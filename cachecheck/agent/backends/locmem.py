@@ -19,7 +19,7 @@ from cachecheck.agent.worker import this_worker
 from cachecheck.errors import StoreError
 from cachecheck.model import Capabilities, Expired, Failed, Missing, StoreIdentity
 from cachecheck.stores import walking
-from cachecheck.stores.base import Page, Stored
+from cachecheck.stores.base import Page, Stored, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,6 +85,14 @@ class LocMemStore:
         """Look each key up by itself, holding the lock for that long."""
         del pace  # a lookup takes a microsecond
         return (self._reading(key) for key in keys)
+
+    def weigh(self, keys: Sequence[str], pace: Pace) -> list[Weight | None]:
+        """Take the lengths of values."""
+        readings = list(self.read(keys, pace))
+        return [
+            Weight(len(one.value), one.expires_at) if isinstance(one, Stored) else None
+            for one in readings
+        ]
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
         """Read page by page; within a page in the order of hashes, between which a cursor fits."""

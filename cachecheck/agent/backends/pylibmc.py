@@ -21,13 +21,14 @@ from cachecheck.agent.backends.libmemcached import Division, unknown
 from cachecheck.agent.backends.memcached import MemcachedBackend
 from cachecheck.agent.backends.shown import dotted, shown_options
 from cachecheck.errors import InertUnreadable
+from cachecheck.stores.base import Stored
 from cachecheck.stores.memcached import Endpoint, MemcachedStore
 from cachecheck.stores.unsupported import UnsupportedStore
 
 if TYPE_CHECKING:
     from cachecheck.agent.backends.base import Pairs
     from cachecheck.model import StoreIdentity
-    from cachecheck.stores.base import Store, Stored
+    from cachecheck.stores.base import Store
 
 _PICKLE, _BOOLEAN, _INTEGER, _ZLIB, _TEXT = 1, 2, 4, 8, 16
 _FOREIGN_CLIENT = "its client is not derived from pylibmc's Client"
@@ -81,6 +82,11 @@ class PyLibMCBackend(MemcachedBackend):
         if flags & _ZLIB:
             value, flags = _inflated(value), flags & ~_ZLIB
         return _pickled(value, flags)
+
+    def encoded(self, value: object) -> Stored:
+        """Serialize a value as the client does."""
+        made, flags = self._client.serialize(value)
+        return Stored(value=made, flags=flags, expires_at=None)
 
     def routing_unknown(self) -> str | None:
         """Say what of libmemcached's behaviors cannot be computed anew."""

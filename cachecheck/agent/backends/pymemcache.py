@@ -16,6 +16,7 @@ from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.memcached import MemcachedBackend, spelled
 from cachecheck.agent.backends.shown import dotted, shown_options
 from cachecheck.errors import InertUnreadable
+from cachecheck.stores.base import Stored
 from cachecheck.stores.memcached import Endpoint, MemcachedStore
 from cachecheck.stores.unsupported import UnsupportedStore
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cachecheck.agent.backends.base import Pairs
-    from cachecheck.stores.base import Store, Stored
+    from cachecheck.stores.base import Store
 
 _IN_CODEC = {"serde", "serializer", "deserializer"}
 _INTEGER = serdes.FLAG_INTEGER | serdes.FLAG_LONG
@@ -74,6 +75,12 @@ class PyMemcacheBackend(MemcachedBackend):
         if type(serde) is not serdes.PickleSerde:
             raise InertUnreadable(f"unknown serde {dotted(serde)}")
         return _pickled(value, flags)
+
+    def encoded(self, value: object) -> Stored:
+        """Serialize a value with the client's serde; numbers and text are sent as text."""
+        made, flags = self.options()["serde"].serialize("key", value)
+        sent = made if isinstance(made, bytes) else str(made).encode()
+        return Stored(value=sent, flags=flags, expires_at=None)
 
     def dead_servers(self) -> tuple[str, ...]:
         """Name the servers that the application's client leaves out on its next call."""

@@ -11,7 +11,7 @@ from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.readings import pickled_integer
-from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client
+from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client, stored_by_redis
 from cachecheck.stores.unsupported import UnsupportedStore
 
 if TYPE_CHECKING:
@@ -65,6 +65,10 @@ class RedisBackend(Backend):
         if getattr(serializer, "loads", None) is not RedisSerializer.loads:
             raise InertUnreadable(f"unknown serializer {dotted(serializer)}")
         return pickled_integer(stored.value) or stored.value
+
+    def encoded(self, value: object) -> Stored:
+        """Serialize a value; integers stay digits."""
+        return stored_by_redis(self._client._serializer.dumps(value))  # noqa: SLF001  in this file
 
     @cached_property
     def _client(self) -> Any:

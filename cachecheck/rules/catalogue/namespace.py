@@ -1,4 +1,4 @@
-"""Namespaces: N001 to N003."""
+"""Namespaces: N001 to N005."""
 
 from __future__ import annotations
 
@@ -42,5 +42,38 @@ KINDS = (
         remedy="Set the same KEY_FUNCTION for this alias in CACHES everywhere. Neither it nor a "
         "key builder may use hash(), which differs from process to process (use hashlib), nor "
         "chance, the clock or settings of the host.",
+    ),
+    Kind(
+        code="N004",
+        name="orphan-namespace",
+        severity="warning",
+        meaning="A store holds entries under a prefix and version that no view of the fleet uses. "
+        "They take room from those that are used; or they belong to an application that is not in "
+        "the fleet, whose entries a clear() here removes as well.",
+        detection="The survey counts stored keys by what stands before the key in Django's form, "
+        "PREFIX:VERSION:KEY. It is reported from 20 entries on, and from 1 % of the keys or bytes "
+        "of the store. It is information where all of them expire by when the workers' last "
+        "restart explains it, under another version of a prefix in use, where a key function makes "
+        "the keys, and where a node did not answer that may use it.",
+        not_confused_with="Keys of other programs, which are counted as foreign: of another form, "
+        "of another type than a string, or with many numbers where the version stands.",
+        remedy="Find out who writes them: an application that should have a database or server of "
+        "its own, or should be in the fleet. If nobody does, they are left from an earlier "
+        "KEY_PREFIX or VERSION: delete them by their prefix, or let them expire.",
+    ),
+    Kind(
+        code="N005",
+        name="namespace-collision",
+        severity="warning",
+        meaning="Two applications keep entries in one store under one prefix and version. Equal "
+        "keys overwrite each other, and clear() of one removes what the other keeps.",
+        detection="Views of different APPLICATIONs have the same store identity and made the same "
+        "stored key of a probe key. Where the identity is only suggested, as of memcached, both "
+        "surveys must also have sampled the same keys.",
+        not_confused_with="Releases of one application; two applications with a prefix each; a "
+        "shared cache that is meant to be one, which has one APPLICATION.",
+        remedy="Set another KEY_PREFIX for this alias in one of the applications, or give it a "
+        "database of its own. If they are meant to share entries, set the same "
+        "CACHECHECK['APPLICATION'] in both.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Values: V001 to V005."""
+"""Values: V001 to V006."""
 
 from __future__ import annotations
 
@@ -53,5 +53,20 @@ KINDS = (
         "V001.",
         remedy="Check again at a quieter hour, or with a longer --settle. If the key is never "
         "quiet, look for workers that overwrite each other's values.",
+    ),
+    Kind(
+        code="V006",
+        name="stale-entry",
+        severity="error",
+        meaning="An entry is not what the site's own source of truth gives for its key: users see "
+        "what was changed or deleted long ago.",
+        detection="A function of CACHECHECK['TRUTH'], called on a node before and after the entry "
+        "was read, gave values of another structure than the entry's, or no object at all; over "
+        "several looks, through the settle time, in which the entry stayed the same.",
+        not_confused_with="A write on its way, which heals within --settle; a value that is "
+        "written or changes meanwhile; an entry that differs between views (V001).",
+        remedy="Look for code that changes the object and does not delete or set the key: bulk "
+        "updates, other programs, imports, a signal that is not sent. Then delete the key. Where "
+        "entries may be old for a while by design, take their pattern out of TRUTH.",
     ),
 )

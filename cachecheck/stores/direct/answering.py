@@ -10,7 +10,17 @@ from cachecheck.model import Worker
 from cachecheck.stores.direct import paging, showing
 from cachecheck.stores.direct.opening import open_store
 from cachecheck.stores.direct.spec import address
-from cachecheck.wire import Canary, Collect, Describe, Elsewhere, Gather, Read, Refused, Survey
+from cachecheck.wire import (
+    Canary,
+    Collect,
+    Describe,
+    Elsewhere,
+    Gather,
+    Read,
+    Refused,
+    Survey,
+    Verify,
+)
 
 if TYPE_CHECKING:
     from cachecheck.stores.base import Store
@@ -32,6 +42,8 @@ def answer(spec: StoreSpec, request: AnyRequest, *, seconds: float = SECONDS) ->
         return Elsewhere(**seen.times())
     if isinstance(request, Gather):
         return _refused("bad-request", "a store that is read directly keeps no sums", seen.worker)
+    if isinstance(request, Verify):
+        return _refused("not-allowed", "a store that is read directly has no truth", seen.worker)
     if isinstance(request, Canary):
         return _refused(
             "not-allowed", "a store that is read directly is not written to", seen.worker

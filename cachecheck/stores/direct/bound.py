@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cachecheck.model import Capabilities, StoreIdentity
-    from cachecheck.stores.base import Batch, Choose, Pace, Page, RawReading
+    from cachecheck.stores.base import Batch, Choose, Pace, Page, RawReading, Weight
     from cachecheck.stores.redis import RedisStore
 
 CHANGED = "another server took over, or it was restarted, while its keys were listed"
@@ -56,6 +56,10 @@ class BoundStore:
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
         """Read keys in order."""
         return self._inner.read(keys, pace)
+
+    def weigh(self, keys: Sequence[str], pace: Pace) -> list[Weight | None]:
+        """Weigh a few keys."""
+        return self._inner.weigh(keys, pace)
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
         """Walk the server; raises ``StoreUnreachable`` where the process is another."""

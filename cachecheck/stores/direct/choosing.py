@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cachecheck.digest import key_hasher
+from cachecheck.heads import WEIGHED_KEYS, Heads
 from cachecheck.model import MAX_KEY_CHARS, Key
 from cachecheck.stores.namespaces import KEY
 from cachecheck.survey import SampledKey
@@ -26,7 +27,7 @@ class Chooser:
     """Implements ``stores.base.Choose``: keys within a form that match a glob, in some buckets.
 
     ``outside`` counts those that are not of the namespace or no text that a message could hold,
-    ``unmatched`` those that the glob leaves out.
+    ``unmatched`` those that the glob leaves out; ``heads`` are those of what is outside.
     """
 
     def __init__(self, form: str | None, match: str = "*", buckets: Buckets | None = None) -> None:
@@ -36,14 +37,24 @@ class Chooser:
         self._buckets = buckets
         self.outside = 0
         self.unmatched = 0
+        self.heads = Heads(lambda _stored, _length: False)
 
     def __call__(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
         """Choose of these stored keys."""
         named = _tellable(self._within(keys))
-        self.outside += len(keys) - len(named)
+        if len(named) < len(keys):
+            self.outside += len(keys) - len(named)
+            self._look_outside(keys, named)
         matching = named if self._matches is None else self._matching(named)
         self.unmatched += len(named) - len(matching)
         return matching if self._buckets is None else _in_buckets(matching, self._buckets)
+
+    def _look_outside(self, keys: Sequence[bytes], named: Mapping[bytes, bytes]) -> None:
+        for key in keys:
+            if key not in named:
+                self.heads.add(key.decode("utf-8", "surrogateescape"))
+        for key in islice(named, WEIGHED_KEYS):
+            self.heads.add_own(key.decode())
 
     def _within(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         head, tail = self._head, self._tail

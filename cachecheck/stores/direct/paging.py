@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cachecheck.stores.direct.choosing import Chooser, Sampling
 from cachecheck.stores.pages import walk_page
+from cachecheck.stores.weighing import weighed
 from cachecheck.sums import Buckets, Listed, Summer
 from cachecheck.survey import Summary
 from cachecheck.wire import Collected, Surveyed
@@ -47,6 +48,7 @@ def survey(spec: StoreSpec, store: Store, request: Survey, seen: Seen, pace: Pac
     walked = walk_page(
         store, request.cursor, chooser, taking.take, taking.pace, most_keys=request.most_keys
     )
+    prefixes, own = weighed(store, chooser.heads, pace)
     summary = Summary(
         scanned=walked.scanned,
         entries=taking.summer.entries,
@@ -54,6 +56,9 @@ def survey(spec: StoreSpec, store: Store, request: Survey, seen: Seen, pace: Pac
         unmatched=chooser.unmatched,
         expiring=taking.summer.expiring,
         unread=walked.unread,
+        lasting=taking.summer.lasting,
+        prefixes=prefixes,
+        weighed=own,
         sample=sampling.in_order(),
     )
     return Surveyed(
@@ -97,11 +102,14 @@ def _sampled(  # noqa: PLR0913, PLR0917  what is asked, and what it is taken int
         is_enough = request.most_keys is not None and scanned >= request.most_keys
         if cursor is None or is_enough or not pace():
             break
+    prefixes, own = weighed(store, chooser.heads, pace)
     summary = Summary(
         scanned=scanned,
         entries=entries,
         foreign=foreign + chooser.outside,
         unmatched=chooser.unmatched,
+        prefixes=prefixes,
+        weighed=own,
         sample=sampling.in_order(),
     )
     return Surveyed(summary=summary, cursor=cursor, **seen.times())

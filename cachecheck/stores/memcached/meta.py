@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import StoreError, StoreUnsupported
 from cachecheck.model import Failed, Missing
-from cachecheck.stores.base import Stored
+from cachecheck.stores.base import Stored, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,7 @@ MAX_STATISTICS = 10_000
 OLDEST_VERSION = (1, 6, 0)
 
 _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
+_TOLD = re.compile(rb"HD((?: [a-zA-Z][!-~]*)*)")
 _VALUE = re.compile(rb"VA ([0-9]{1,10})((?: [a-zA-Z][!-~]*)*)")
 _ERRORS = (b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR")
 
@@ -62,6 +63,19 @@ def read(
                 connection.close()  # answers to the rest may still be on their way
             raise
     return Batch(readings, attempt * len(keys))
+
+
+def weigh(connection: Connection, keys: Sequence[bytes]) -> list[Weight | None]:
+    """Ask for sizes and expiries of entries, to the second, and not for their values."""
+    asked = b"".join(get_command(key, b"s t u") for key in keys)
+    try:
+        connection.send(b"stats\r\n" + asked)
+        now = clock(stats_answer(connection))
+        return [_weight_answer(connection, now) for _ in keys]
+    except StoreError:
+        if not connection.is_lost:
+            connection.close()
+        raise
 
 
 def clock(stats: dict[str, str]) -> int:
@@ -158,6 +172,19 @@ def _get_answer(connection: Connection, now: int, max_value_bytes: int) -> RawRe
     value = connection.value(size_bytes)
     try:
         return _stored(value, header[2].decode().split(), now)
+    except (KeyError, ValueError):
+        raise connection.garbled() from None
+
+
+def _weight_answer(connection: Connection, now: int) -> Weight | None:
+    line = connection.line()
+    if line == b"EN" or as_error(line, connection.label) is not None:
+        return None
+    header = _TOLD.fullmatch(line)
+    try:
+        told = {flag[0]: flag[1:] for flag in header[1].decode().split()} if header else {}
+        remaining = int(told["t"])
+        return Weight(int(told["s"]), None if remaining < 0 else float(now + remaining))
     except (KeyError, ValueError):
         raise connection.garbled() from None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import StoreError
 from cachecheck.model import Capabilities, Failed, ServerCounters, StoreIdentity
-from cachecheck.stores.base import Page, Stored
+from cachecheck.stores.base import Page, Stored, Weight
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.memcached import counting, dump, meta
 from cachecheck.stores.memcached.bulk import Walk
@@ -152,6 +152,18 @@ class MemcachedStore:
             position += len(readings)
             size = _next_size(size, readings)
             pace()
+
+    def weigh(self, keys: Sequence[str], pace: Pace) -> list[Weight | None]:
+        """Ask each key's server for its size and expiry."""
+        weights: list[Weight | None] = [None] * len(keys)
+        for label, places in self._routed(keys).items():
+            asked = [_bytes(keys[place]) for place in places]
+            found = meta.weigh(self._connections[label], asked)
+            self.own_reads += len(asked)
+            for place, weight in zip(places, found, strict=True):
+                weights[place] = weight
+            pace()
+        return weights
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
         """Walk the servers, one part of a slab class after another, which is a batch."""

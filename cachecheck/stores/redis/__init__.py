@@ -16,8 +16,9 @@ for the application before they expire.
 
 from __future__ import annotations
 
+from cachecheck.stores.redis.entries import stored_by_redis
 from cachecheck.stores.redis.pool import OPTIONS_NOT_OURS, our_client
 from cachecheck.stores.redis.sharded import ShardedStore
 from cachecheck.stores.redis.store import RedisStore
 
-__all__ = ["OPTIONS_NOT_OURS", "RedisStore", "ShardedStore", "our_client"]
+__all__ = ["OPTIONS_NOT_OURS", "RedisStore", "ShardedStore", "our_client", "stored_by_redis"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cachecheck.model import Failed, Missing
-from cachecheck.stores.base import Stored
+from cachecheck.stores.base import Stored, Weight
 from cachecheck.stores.redis.failures import reading_of
 
 if TYPE_CHECKING:
@@ -116,6 +116,20 @@ def entry(value: Any, expiry: Expiry) -> RawReading:
     if isinstance(expiry, Missing | Failed):
         return expiry
     return Stored(value=value, expires_at=expiry)
+
+
+def stored_by_redis(made: Any) -> Stored:
+    """Give what a Redis keeps of what a serializer made: numbers as digits, text in UTF-8."""
+    value = made if isinstance(made, bytes) else str(made).encode()
+    return Stored(value=value, expires_at=None)
+
+
+def weight(kind: Any, memory: Any, expiry: Expiry) -> Weight | None:
+    """Join the answers to TYPE and MEMORY USAGE with an expiry; None for what is no cache value."""
+    is_string = kind in {b"string", "string"}
+    if not is_string or not isinstance(memory, int) or isinstance(expiry, Missing | Failed):
+        return None
+    return Weight(memory, expiry)
 
 
 def _expiry(command: str, answer: Any, since: float) -> Expiry:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cachecheck.stores.redis.facts import Info
 
 NO_TOUCH: Command = ("CLIENT", "NO-TOUCH", "ON")
-_KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL"}
+_KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL", "TYPE"}
 
 
 class Server:

@@ -6,14 +6,14 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from cachecheck.errors import StoreError, StoreUnreachable, StoreUnsupported
+from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.model import Capabilities, Failed, StoreIdentity
-from cachecheck.stores.base import Page
+from cachecheck.stores.base import Page, Weight
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.redis import facts
 from cachecheck.stores.redis.bulk import Walk
-from cachecheck.stores.redis.entries import Absolute, Relative, entry, server_time, size
-from cachecheck.stores.redis.failures import is_command_refused
+from cachecheck.stores.redis.entries import Absolute, Relative, entry, server_time, size, weight
+from cachecheck.stores.redis.failures import KEY_FORBIDDEN, is_command_refused
 from cachecheck.stores.redis.pool import database
 from cachecheck.stores.redis.server import Server
 from cachecheck.stores.runs import by_weight
@@ -57,6 +57,7 @@ class RedisStore:
         self._unread_replicas = unread_replicas
         self._max_value_bytes = max_value_bytes
         self._clock = clock
+        self._shows_itself: bool | None = None
 
     @property
     def own_reads(self) -> int:
@@ -130,6 +131,33 @@ class RedisStore:
             for run in by_weight((pair, _weight(pair[1])) for pair in sized):
                 yield from self._read_run(run)
                 pace()
+
+    def weigh(self, keys: Sequence[str], pace: Pace) -> list[Weight | None]:
+        """Ask for type, expiry and memory: none of these moves a key in the order of eviction.
+
+        Every refusal stands in the server's log. So a user who may not see INFO is not tried, and
+        of keys of which the first is refused no other is asked for: raises ``StoreDenied``.
+        """
+        if self._shows_itself is None:
+            self._shows_itself = bool(self._server.info())
+        weights = self._weights(keys[:1])
+        pace()
+        return weights + self._weights(keys[1:])
+
+    def _weights(self, keys: Sequence[str]) -> list[Weight | None]:
+        if not keys:
+            return []
+        stored, expiry = [_bytes(key) for key in keys], self._server.expiry
+        asking = expiry.commands(stored)
+        each = [(name, key) for key in stored for name in ("TYPE", "MEMORY USAGE")]
+        answers = self._server.pipeline([*asking, *each])
+        if isinstance(expiry, Absolute) and is_command_refused(answers[0]):
+            self._server.ask_expiries_relatively()
+            return self._weights(keys)
+        types, sizes = answers[len(asking) :: 2], answers[len(asking) + 1 :: 2]
+        if any(isinstance(answer, Exception) for answer in types):
+            raise StoreDenied(KEY_FORBIDDEN)
+        return list(map(weight, types, sizes, expiry.expiries(answers[: len(asking)])))
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
         """Walk the keys over one connection of our own, as many at once as take 5 ms."""

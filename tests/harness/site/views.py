@@ -18,6 +18,8 @@ from django.core.cache import BaseCache, caches
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
+from harness.site import truth
+
 NOT_FOUND = "the site's own 404"
 
 _acting = threading.Lock()
@@ -73,6 +75,8 @@ def _operate(asked: QueryDict) -> Any:
         "set_many": lambda: cache.set_many(_value(asked), version=version, **timeout),
         "look": lambda: _look(cache, int(asked["hits"]), int(asked["misses"])),
         "clear": lambda: _clear(cache),
+        "fill": lambda: truth.fill(cache, key),
+        "write": lambda: truth.write(key, _value(asked)),
     }
     return operations[asked["op"]]()
 
