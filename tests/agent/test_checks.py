@@ -10,9 +10,11 @@ from django.core import checks as django_checks
 from django.test import override_settings
 
 from cachecheck.agent import checks, conf
+from cachecheck.agent.relay import starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness.redis import RedisServer
 
@@ -173,3 +175,13 @@ def test_builder_that_cannot_be_imported_is_an_error_that_names_it() -> None:
     told = [message.msg for message in messages]
     assert "'module': nowhere.at_all cannot be loaded: ModuleNotFoundError" in told[1]
     assert "TypeError" in told[2]
+
+
+def test_a_relay_that_cannot_work_is_a_warning_and_one_that_is_not_wanted_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(starting, "_state", starting._State())  # noqa: SLF001  a process that is new
+    (message,) = found(RELAY=str(tmp_path / "absent"))
+    assert ids([message]) == ["W007"]
+    assert str(tmp_path / "absent") in message.msg
+    assert found(RELAY=str(tmp_path)) == found(RELAY=False) == []

@@ -36,6 +36,7 @@ def test_process_and_each_cache_are_shown_in_the_words_of_the_tool() -> None:
     assert rows["role"] == "command"
     assert rows["release"] == "7.1"
     assert rows["endpoint"] == "open"
+    assert rows["relay"] == "on"
     assert rows["cache"] == "default"
     assert rows["backend"] == "django.core.cache.backends.locmem.LocMemCache (locmem)"
     assert rows["scope"] == "worker, declared: worker"
@@ -52,6 +53,11 @@ def test_every_cache_stands_in_a_block_of_its_own(tmp_path: Path) -> None:
     assert [block.get("cache") for block in blocks] == [None, "default", "pages"]
     assert blocks[2]["store"] == f"observed: {tmp_path}"
     assert blocks[2]["timeout"] == "never expires"
+
+
+def test_a_relay_that_cannot_work_is_shown_with_the_reason() -> None:
+    rows = dict(_rows(_shown(caches={"default": LOCAL}, RELAY=False, **OPEN)))
+    assert rows["relay"] == "off: switched off by RELAY"
 
 
 def test_what_cannot_be_done_with_a_cache_is_said_with_the_reason() -> None:

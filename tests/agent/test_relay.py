@@ -369,3 +369,79 @@ def test_a_process_whose_relay_is_off_says_why(
     monkeypatch.setattr(starting, "_state", starting._State())  # noqa: SLF001  a process that is new
     configured["RELAY"] = "/nonexistent/folder"
     assert "/nonexistent/folder" in (relay(describe()).off or "")
+
+
+# --- processes -------------------------------------------------------------------------------
+
+SITE = """
+import os, sys, threading, warnings
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["cachecheck.agent"],
+    CACHES={{"default": {{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}}},
+    CACHECHECK={{"SECRET": "{secret}", "RELAY": "{folder}"}},
+)
+django.setup()
+from django.core.cache import cache
+def listening():
+    return sorted(name for _, _, names in os.walk("{folder}") for name in names)
+print(listening())
+cache.get("k")
+print([name.split("-")[0] for name in listening()])
+{then}
+"""
+
+
+def run_site(tmp_path: Path, then: str = "", *options: str) -> list[str]:
+    """Run a program of a site that uses its cache; give what it prints, line by line."""
+    program = SITE.format(secret=SECRET, folder=tmp_path, then=then)
+    done = subprocess.run(
+        [sys.executable, *options, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def test_a_process_listens_once_it_has_used_a_cache_and_tidies_up(tmp_path: Path) -> None:
+    assert run_site(tmp_path) == ["[]", "['command']"]
+    assert list(tmp_path.iterdir()) == []
+
+
+FORK = """
+pid = os.fork()
+if pid == 0:
+    print("cachecheck-relay" in [thread.name for thread in threading.enumerate()], flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+print([name.split("-")[0] for name in listening()], len(threading.enumerate()))
+"""
+
+
+def test_no_thread_of_ours_lives_through_a_fork(tmp_path: Path) -> None:
+    told = run_site(tmp_path, FORK, "-W", "error")
+    assert told[2:] == ["False", "['command'] 2"]
+
+
+FORK_AND_LISTEN = """
+import time
+pid = os.fork()
+if pid == 0:
+    time.sleep(1)
+    os._exit(0)
+until = time.monotonic() + 10
+while len(listening()) < 2 and time.monotonic() < until:
+    time.sleep(0.01)
+print(len({name.split("-")[2] for name in listening()} & {str(pid), str(os.getpid())}))
+os.waitpid(pid, 0)
+"""
+
+
+def test_what_is_forked_from_a_process_at_work_listens_as_well(tmp_path: Path) -> None:
+    assert run_site(tmp_path, FORK_AND_LISTEN)[-1] == "2"
+
+
+def test_a_site_starts_where_nobody_can_listen(tmp_path: Path) -> None:
+    (tmp_path / f"cachecheck-{os.geteuid()}").touch()
+    told = run_site(tmp_path, "print(cache.get('k', 'served'))")
+    assert told == [f"['cachecheck-{os.geteuid()}']", "['cachecheck']", "served"]

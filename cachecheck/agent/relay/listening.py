@@ -48,6 +48,7 @@ BACKLOG = 64
 RECEIVE_SECONDS = 1.0
 SEND_SECONDS = 5.0
 LOOK_SECONDS = 60.0
+PAUSE_SECONDS = 0.25
 _MODE = 0o600
 
 
@@ -61,7 +62,25 @@ class Listener:
         worker = this_worker(role)
         self.name = Name.of(worker, role, kin_of(worker))
         self.folder, self._socket = _listening(conf, self.name)
-        threading.Thread(target=self._serve, name="cachecheck-relay", daemon=True).start()
+        self._thread = self._started()
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._serve, name="cachecheck-relay", daemon=True)
+        thread.start()
+        return thread
+
+    def pause(self) -> None:
+        """End the thread, so that a fork copies none of its locks; not for longer than it must."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._thread is not threading.current_thread():
+            self._thread.join(PAUSE_SECONDS)
+
+    def resume(self) -> None:
+        """Go on after ``pause``; raises ``Unfit`` where that cannot be."""
+        self.let_go()
+        self.folder, self._socket = _listening(settings.load(), self.name)
+        self._thread = self._started()
 
     def be(self, role: Role) -> None:
         """Go by another role from now on."""

@@ -96,7 +96,7 @@ def why_off(conf: Conf) -> str | None:
     """Say why the relay does not work in this process, or would not; None: nothing is known."""
     if not conf.relays:
         return SWITCHED_OFF
-    if _state.begun == os.getpid():
+    if _state.begun == os.getpid() and _state.off is not None:
         return _state.off
     try:
         _demand_threads()
@@ -114,7 +114,7 @@ def _begin(*, is_again: bool = False) -> None:
         _forget_parent()
         _state.begun = os.getpid()
         try:
-            _state.listener, _state.off = _listener()
+            _state.listener, _state.off = _listener(), None
         except Unfit as exc:
             _state.off = exc.reason
         except Exception as exc:  # noqa: BLE001  the boundary to a site that must go on
@@ -123,18 +123,17 @@ def _begin(*, is_again: bool = False) -> None:
         log.info("the relay is off: %s", _state.off)
 
 
-def _listener() -> tuple[Listener | None, str | None]:
+def _listener() -> Listener | None:
+    """Listen, where the settings want it; raises ``Unfit`` where that cannot be."""
     conf = settings.load()
-    if not conf.is_open:
-        return None, "the endpoint is shut"
-    if not conf.relays:
-        return None, SWITCHED_OFF
+    if not (conf.is_open and conf.relays):
+        return None
     _demand_threads()
     from cachecheck.agent.relay.listening import Listener  # noqa: PLC0415  on first need
 
     listener = Listener(conf, role(has_served=_state.has_served))
     atexit.register(_end, os.getpid())
-    return listener, None
+    return listener
 
 
 def _demand_threads() -> None:
@@ -181,7 +180,9 @@ def _on_task(**_kwargs: Any) -> None:
 
 def _watch_forks() -> None:
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork
+        )
     if embedding() is not None:
         _watch_forks_of_uwsgi()
 
@@ -194,6 +195,20 @@ def _watch_forks_of_uwsgi() -> None:
         log.info("forks of uWSGI are not seen: %s", type(exc).__name__)
         return
     postfork(_after_fork)
+
+
+def _before_fork() -> None:
+    if _state.listener is not None and _state.begun == os.getpid() and _has_real_threads():
+        _state.listener.pause()
+
+
+def _after_fork_in_parent() -> None:
+    if _state.listener is None or _state.begun != os.getpid() or not _has_real_threads():
+        return
+    try:
+        _state.listener.resume()
+    except Exception as exc:  # noqa: BLE001  the boundary to whoever forks
+        _state.listener, _state.off = None, f"{type(exc).__name__} after a fork"
 
 
 def _after_fork() -> None:
@@ -223,8 +238,10 @@ def _forget_parent() -> None:
 
 def _is_settled() -> bool:
     """Whether threads are what they will be: gevent's workers replace them after the fork."""
-    gevent = sys.modules.get("gevent")
+    return "gevent" not in sys.modules or not _has_real_threads()
+
+
+def _has_real_threads() -> bool:
+    """Whether threads are the system's, and not those of gevent, which has them wait in turn."""
     monkey = sys.modules.get("gevent.monkey")
-    if gevent is None or monkey is None:
-        return True
-    return bool(monkey.is_module_patched("threading"))
+    return monkey is None or not monkey.is_module_patched("threading")

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand
 
 from cachecheck.agent import conf as settings
 from cachecheck.agent import describe
+from cachecheck.agent.relay.starting import why_off
 from cachecheck.agent.worker import count_siblings, this_worker
 from cachecheck.model import CacheDescription, Value, Versions, Worker
 
@@ -30,6 +31,7 @@ Row = tuple[str, str]
 class Sight(Value, frozen=True, kw_only=True):
     """What a process sees; ``shut_by`` says why its probe endpoint answers 404, if it does.
 
+    ``relay_off`` says why processes here do not hand probes on to each other, None where they can.
     ``siblings`` counts the processes under the same parent that look like this one, itself
     included; None where the system does not say.
     """
@@ -42,6 +44,7 @@ class Sight(Value, frozen=True, kw_only=True):
     versions: Versions
     is_open: bool
     shut_by: tuple[str, ...]
+    relay_off: str | None
     caches: tuple[CacheDescription, ...]
 
 
@@ -72,6 +75,7 @@ def look(conf: Conf) -> Sight:
         versions=describe.versions(),
         is_open=conf.is_open,
         shut_by=tuple(_shut_by(conf)),
+        relay_off=why_off(conf) if conf.is_open else "the endpoint is shut",
         caches=describe.describe_caches(conf, (f"cachecheck:probe:{token_hex(16)}:0",)),
     )
 
@@ -118,6 +122,7 @@ def _process(seen: Sight) -> Iterator[Row]:
     yield from (("endpoint", f"shut: {reason}") for reason in seen.shut_by)
     if seen.is_open:
         yield "endpoint", "open"
+    yield "relay", "on" if seen.relay_off is None else f"off: {seen.relay_off}"
 
 
 def _cache(cache: CacheDescription) -> Iterator[Row]:
