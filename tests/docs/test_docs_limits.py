@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cachecheck import heads, model, sums, wire
-from cachecheck.agent import answers, budget, builders, collect, conf, holding, moves, nonces
+from cachecheck.agent import answers, budget, builders, collect, conf, holding, live, moves, nonces
 from cachecheck.agent import describe as agent_describe
-from cachecheck.agent.backends import filebased, inflate, locmem
+from cachecheck.agent.backends import diskcache_shard, filebased, inflate, locmem
 from cachecheck.agent.relay import listening
 from cachecheck.coordinator import (
     ask,
@@ -76,6 +76,8 @@ IN_CODE = {
     "waiting for a store's connection or answer": pool.TIMEOUT_SECONDS,
     "connections to one Redis for one probe": pool._CONNECTIONS,  # noqa: SLF001
     "waiting for the lock of a LocMemCache": locmem.LOCK_SECONDS,
+    "waiting for a database of diskcache that is locked": diskcache_shard.WAIT_SECONDS,
+    "backend objects of one alias that are known, of all threads": live.MOST,
     "values of one request whose tree of digests, or text, is told": wire.MAX_TREES,
     "characters of a value that is shown": MOST_CHARACTERS,
     "places in one tree of digests": model.MAX_TWIGS,
