@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.cache import caches as site_caches
 from django.test import override_settings
+from django.utils.module_loading import import_string
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from cachecheck.agent.sorting import Chooser, Sorter
 from cachecheck.errors import MalformedMessage
 from cachecheck.sums import Summing, counts, differing
 from cachecheck.wire import Refused
-from conftest import make_cache
 from summing import (
     BUCKETS,
     LOCMEM,
@@ -189,7 +189,7 @@ def test_keys_that_cannot_be_recovered_are_summed_by_their_stored_names() -> Non
 def test_the_shortcut_chooses_what_sorting_chooses(
     keys: list[str], withheld: list[str], glob: str
 ) -> None:
-    backend = LocMemBackend("default", make_cache(LOCMEM, "x"))
+    backend = LocMemBackend("default", import_string(LOCMEM)("x", {}))
     with override_settings(CACHECHECK={"SECRET": "s" * 40, "WITHHOLD": withheld}):
         sorter = Sorter(backend, glob, conf.load())
     stored = [f"{head}{key}".encode() for key in keys for head in (":1:", "")] + [b":1:\xff"]

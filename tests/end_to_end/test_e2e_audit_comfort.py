@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from harness.redis import RedisServer
     from harness.scenarios import Check, Launch
 
@@ -30,15 +32,16 @@ def fill(servers: list[RedisServer], count: int, *, expire: int | None = None, *
 
 
 def test_keys_that_may_not_be_read_leave_it_undecided(
-    servers: list[RedisServer], check: Check, monkeypatch: pytest.MonkeyPatch
+    servers: list[RedisServer], check: Check, tmp_path: Path
 ) -> None:
     fill(servers, 50, k1="other")
     for server in servers:
         with server.client() as client:
             client.execute_command("ACL", "SETUSER", "mon", "on", ">pass", "+@all", "~else:*")
-    monkeypatch.setenv("CACHECHECK_STORE_PASSWORD", "pass")
+    password = tmp_path / "password"
+    password.write_text("pass")
     urls = [server.url.replace("redis://", "redis://mon@") for server in servers]
-    checked = check([f"{url}?prefix=shop" for url in urls], *ALL)
+    checked = check([f"{url}?prefix=shop&password_file={password}" for url in urls], *ALL)
     assert checked.exit_code == 3
     assert any("not allowed" in line for line in checked.report["undecided"])
 

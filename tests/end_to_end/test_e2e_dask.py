@@ -56,7 +56,7 @@ def test_the_report_is_the_same_from_a_dask_cluster_and_from_processes(
             for client, entry in zip((one, other), pair, strict=True):
                 if entry is not None:
                     client.set(entry.name, entry.value, pxat=entry.expires_ms)
-        wait_for_replicas(cluster)
+    cluster.wait_for_replicas()
     addresses = [f"cluster={cluster.url}", f"single={server.url}"]
     by_processes = check(addresses, *ALL)
     by_dask = check(addresses, *ALL, "--dask", scheduler)
@@ -64,12 +64,6 @@ def test_the_report_is_the_same_from_a_dask_cluster_and_from_processes(
     found = {one["subject"] for one in by_dask.findings if one["code"][0] in "VT"}
     assert found == set().union(*faults.named.values())
     assert by_dask.cache()["coverage"]["keys_compared"] == COUNT
-
-
-def wait_for_replicas(cluster: RedisCluster) -> None:
-    for primary in cluster.primaries:
-        with primary.client() as client:
-            assert client.execute_command("WAIT", 1, 10_000) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Real Redis servers: standalone, replica, Sentinel and Cluster."""
 
+import itertools
 import shutil
 import signal
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import redis
 from harness.process import LOOPBACK, HarnessError, Process, exchange, free_port, wait_until
 
 _SLOTS = 16_384
+_WAIT_MILLISECONDS = 10_000
 
 
 class RedisServer(Process):
@@ -71,6 +73,14 @@ class RedisCluster:
     def client(self, **options: object) -> redis.RedisCluster:
         """Return a client of the cluster, to be closed by the caller or used in `with`."""
         return redis.RedisCluster(host=LOOPBACK, port=self.primaries[0].port, **options)
+
+    def wait_for_replicas(self) -> None:
+        """Return once every replica has all that its primary was told so far."""
+        for primary, group in zip(self.primaries, self.replicas, strict=True):
+            with primary.client() as client:
+                _write(client)  # a connection waits for what it wrote by itself
+                if client.wait(len(group), _WAIT_MILLISECONDS) < len(group):
+                    raise HarnessError(f"replicas of {primary.address} do not follow")
 
     def stop(self) -> None:
         self._started.close()
@@ -175,6 +185,18 @@ def start_cluster(
         cluster.stop()
         raise
     return cluster
+
+
+def _write(client: redis.Redis) -> None:
+    """Store a key in a slot of this server, and take it out again."""
+    for number in itertools.count():
+        key = f"harness:{number}"
+        try:
+            client.set(key, b"")
+        except redis.exceptions.MovedError:
+            continue
+        client.delete(key)
+        return
 
 
 def _join(servers: Sequence[RedisServer]) -> None:

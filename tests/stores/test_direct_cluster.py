@@ -68,7 +68,7 @@ def spec(cluster: RedisCluster) -> StoreSpec:
 def empty(cluster: RedisCluster) -> None:
     for server in cluster.servers:  # a replica may hold what its primary never had
         tell(server, "FLUSHALL")
-    wait_until(lambda: all(_has_caught_up(server) for server in cluster.primaries), what="replicas")
+    cluster.wait_for_replicas()
 
 
 def fill(cluster: RedisCluster, count: int) -> None:
@@ -79,22 +79,12 @@ def fill(cluster: RedisCluster, count: int) -> None:
                 b"value %d" % number,
                 pxat=4_000_000_000_000 + number if number % 2 else None,
             )
-    wait_until(lambda: all(_has_caught_up(server) for server in cluster.primaries), what="replicas")
+    cluster.wait_for_replicas()
 
 
 def tell(server: RedisServer, *command: object) -> object:
     with server.client() as client:
         return client.execute_command(*command)
-
-
-def _has_caught_up(primary: RedisServer) -> bool:
-    with primary.client() as client:
-        replication = client.info("replication")
-    followers = [value for name, value in replication.items() if name.startswith("slave")]
-    offset = replication["master_repl_offset"]
-    return bool(followers) and all(
-        isinstance(follower, dict) and follower["offset"] == offset for follower in followers
-    )
 
 
 @contextmanager
