@@ -306,6 +306,7 @@ def test_a_name_that_is_too_long_for_a_row_is_refused_and_can_be_summed() -> Non
         Listed(rows=bytes(ROW_BYTES - 1) + b"\1"),
         Listed(rows=bytes(ROW_BYTES - 1) + b"\2", names=zlib.compress(b"\xff\xff")),
         Listed(rows=bytes(ROW_BYTES), names=b"no zlib"),
+        Listed(rows=bytes(ROW_BYTES - 2) + b"\xff\xff", names=zlib.compress(b"x" * 65_535)),
     ],
 )
 def test_rows_that_do_not_hold_together_are_malformed(listed: Listed) -> None:

@@ -295,7 +295,7 @@ KeyRate: TypeAlias = Annotated[
     typer.Option(
         "--rate",
         metavar="KEYS/S",
-        help="Keys read per second over all nodes; default: unlimited.",
+        help="Keys looked at per second over all nodes; default: unlimited.",
         rich_help_panel=_LIMITS,
     ),
 ]

@@ -74,8 +74,13 @@ def _audit_notes(entries: Entries) -> Iterator[str]:
     expiring = max(surveyed.summary.expiring for _, surveyed in audit.surveys)
     if expiring:
         yield f"up to {entries_of(expiring)} that expire during the run were left out"
-    if audit.is_jitter:
+    if audit.is_jitter and audit.is_whole:
         yield "expiries differ so widely within the tolerance that they were compared one by one"
+    if audit.is_jitter and not audit.is_whole:
+        yield (
+            "most expiries differ, too many to be compared one by one: a larger --ttl-tolerance "
+            "lets those agree that differ by less"
+        )
     differing = [one for one in entries.examined if one.judgement in CODES]
     are_summed = all(surveyed.is_complete for _, surveyed in audit.surveys)
     if are_summed and not audit.is_whole and audit.suspects and differing:

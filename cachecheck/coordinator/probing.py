@@ -10,7 +10,7 @@ from cachecheck.coordinator.ask import is_unheard
 from cachecheck.coordinator.outcomes import Answered
 from cachecheck.model import Failed, Value
 from cachecheck.rules.observations import View
-from cachecheck.wire import MAX_TREES, Read, Readings
+from cachecheck.wire import MAX_TREES, Collected, Read, Readings, Surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KEYS_PER_READ = 200
 KEYS_PER_DIRECT_READ = 1000
 SHARE_OF_REMAINING = 0.6
+PAGE_SECONDS = 0.25
+MOST_PAGE_KEYS = 500_000
 
 _UNHEARD = Failed(reason="unheard", detail="the worker was not heard again in time")
 
@@ -133,6 +135,22 @@ class Prober:
             self._silent_nodes.add(unit.node)
         return outcome
 
+    @property
+    def most_page_keys(self) -> int | None:
+        """How many keys a page may have, so that the rate is kept at every moment; None: any."""
+        rate = self.rate.per_second
+        return None if rate is None else max(1, min(MOST_PAGE_KEYS, int(rate * PAGE_SECONDS)))
+
+    async def ask_page(
+        self, unit: Unit, request_for: Callable[[tuple[str, ...]], AnyRequest]
+    ) -> Outcome | None:
+        """Ask for a page within the rate; what it took beyond what was reserved is paid after."""
+        reserved = self.most_page_keys or 0
+        await self.rate.take(reserved)
+        outcome = await self.ask_one(unit, request_for)
+        self.rate.charge(max(0, _scanned(outcome) - reserved))
+        return outcome
+
     async def read(
         self,
         units: Sequence[Unit],
@@ -219,6 +237,17 @@ class Prober:
         if isinstance(answer, Readings) and answer.servers:
             told = zip(keys, answer.servers, strict=False)
             self.servers.update({(unit.view, key): server for key, server in told})
+
+
+def _scanned(outcome: Outcome | None) -> int:
+    answer = outcome.answer if isinstance(outcome, Answered) else None
+    match answer:
+        case Surveyed(summary=summary):
+            return summary.scanned
+        case Collected(scanned=scanned):
+            return scanned
+        case _:
+            return 0
 
 
 async def _wait(tasks: Collection[asyncio.Task[None]], seconds: float) -> set[asyncio.Task[None]]:

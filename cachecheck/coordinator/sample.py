@@ -81,7 +81,7 @@ async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
     summary, cursor = Summary(), None
     leave_seconds = prober.deadline.remaining_seconds * (1 - SHARE_OF_REMAINING)
     while prober.deadline.remaining_seconds > leave_seconds:
-        outcome = await prober.ask_one(unit, _request(prober, unit, draw, summary, cursor))
+        outcome = await prober.ask_page(unit, _request(prober, unit, draw, summary, cursor))
         page = _page(outcome, bytes.fromhex(prober.seed))
         if isinstance(page, str):
             return Surveyance(summary=summary, is_complete=False, failure=page)
@@ -89,7 +89,9 @@ async def _survey(prober: Prober, unit: Unit, draw: Draw) -> Surveyance:
         cursor = page.cursor
         if cursor is None or summary.scanned >= draw.max_scan:
             return Surveyance(summary=summary, is_complete=cursor is None)
-    return Surveyance(summary=summary, is_complete=False, failure="it took too long")
+    is_what_the_rate_allows = prober.rate.per_second is not None and summary.scanned
+    failure = None if is_what_the_rate_allows else "it took too long"
+    return Surveyance(summary=summary, is_complete=False, failure=failure)
 
 
 def _request(
@@ -104,6 +106,7 @@ def _request(
         match=draw.match,
         below=ceiling(so_far, draw.size),
         cursor=cursor,
+        most_keys=prober.most_page_keys,
     )
 
 

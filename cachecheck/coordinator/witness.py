@@ -79,7 +79,9 @@ async def _choose(
     namespaces = {seen.view: seen.cache.namespace for seen in views}
     can_scan = {seen.view for seen in views if seen.cache.capabilities.can_scan}
     asked = [unit for unit in _one_per_token(units, views) if unit.view in can_scan]
-    draw = Draw(size=WITNESSES, match="*", max_scan=WITNESS_SCAN)
+    a_second = prober.rate.per_second or WITNESS_SCAN  # of a rate, so that it is not all used up
+    most = max(WITNESSES, min(WITNESS_SCAN, int(a_second)))
+    draw = Draw(size=WITNESSES, match="*", max_scan=most)
     chosen: set[Key] = set()
     for unit in asked[:WITNESS_VIEWS]:  # one after the other: they may be one server after all
         surveys = await survey_units(prober, (unit,), draw, lambda: None)

@@ -10,7 +10,7 @@ from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import MalformedMessage
-from cachecheck.model import Naming, Value
+from cachecheck.model import MAX_KEY_CHARS, Naming, Value
 from cachecheck.sums.buckets import NEVER
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ ROW_BYTES = 20
 MAX_NAMES_BYTES = 64 << 20
 
 _ROW, _SIGNED_ROW = struct.Struct(">7s5sQ"), struct.Struct(">7s5sq")
+MAX_NAME_BYTES = 4 * MAX_KEY_CHARS
+
 _LENGTH_BITS = 16
 _MAX_LENGTH = (1 << _LENGTH_BITS) - 1
 _NEVER = (1 << 48) - 1
@@ -79,7 +81,10 @@ def rows_of(listed: Listed, within: bytes | None = None, buckets: int = _HEADS) 
     units = array("H", listed.rows)
     if byteorder == "little":
         units.byteswap()
-    ends = list(accumulate(units[_UNITS - 1 :: _UNITS]))
+    lengths = units[_UNITS - 1 :: _UNITS]
+    if max(lengths, default=0) > MAX_NAME_BYTES:
+        raise MalformedMessage("a name that is longer than keys are")
+    ends = list(accumulate(lengths))
     if ends and ends[-1] > len(names):
         raise MalformedMessage("rows without names")
     places: Iterable[int] = range(len(ends))

@@ -10,9 +10,10 @@ import pytest
 
 from cachecheck import wire
 from cachecheck.coordinator.audit import Ledger, State
-from cachecheck.model import StoreIdentity
+from cachecheck.digest import key_digest
+from cachecheck.model import Key, StoreIdentity
 from cachecheck.sums import Buckets, Summer, Sums
-from cachecheck.survey import Summary
+from cachecheck.survey import SampledKey, Summary
 from simulated import SimulatedNode, check, present
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ SOON = 3600.0
 class AuditedNode(SimulatedNode):
     """A node whose store can be summed, `per_page` keys at a time, as an agent does it.
 
-    `loses_page` is a page after which its worker forgets what it kept, once.
+    `loses_page` is a page after which its worker forgets what it kept, once; `lists_until` is how
+    many of its keys it can list.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class AuditedNode(SimulatedNode):
         per_page: int = 100,
         loses_page: int | None = None,
         answers_pages: int = 10_000,
+        lists_until: int | None = None,
         **options: Any,
     ) -> None:
         super().__init__(name, values, **options)
         self.per_page = per_page
         self.loses_page = loses_page
         self.answers_pages = answers_pages
+        self.lists_until = lists_until
         self.asked: list[wire.AnyRequest] = []
         self.answer_bytes = 0
         self._held: Summer | None = None
@@ -103,6 +107,7 @@ class AuditedNode(SimulatedNode):
         seed = bytes.fromhex(request.seed)
         wanted = Buckets(seed, request.summing.buckets, request.wanted)
         names, cursor = self._page(request.cursor)
+        names = [name for name in names if name in sorted(self.values)[: self.lists_until]]
         summer = Summer(seed, request.summing, most_rows=10_000)
         self._add(summer, [name for name in names if name.encode() in wanted])
         return wire.Collected(**said, listed=summer.listed(), scanned=len(names), cursor=cursor)
@@ -125,6 +130,33 @@ class AuditedNode(SimulatedNode):
         return present(found, b"1" * 16, self.expires_at) if isinstance(found, str) else found
 
     expires_at = time.time() + SOON
+
+
+class DrawnNode(SimulatedNode):
+    """A node of which a sample is drawn, as many keys at a time as it is asked for."""
+
+    scanned = 0
+
+    async def answer(self, request: wire.AnyRequest) -> wire.Message:
+        if not isinstance(request, wire.Survey):
+            return await super().answer(request)
+        start = int(request.cursor or 0)
+        names = sorted(self.values)[start : start + (request.most_keys or len(self.values))]
+        self.scanned += len(names)
+        seed = bytes.fromhex(request.seed)
+        sample = sorted(
+            SampledKey(digest=key_digest(seed, name), key=Key(name=name)) for name in names
+        )
+        end = start + len(names)
+        return wire.Surveyed(
+            worker=self._worker,
+            received_at=time.time(),
+            sent_at=time.time(),
+            summary=Summary(
+                scanned=len(names), entries=len(names), sample=tuple(sample[: request.sample])
+            ),
+            cursor=str(end) if end < len(self.values) else None,
+        )
 
 
 def values(count: int = 1000) -> dict[str, str]:
@@ -178,12 +210,33 @@ def test_buckets_cross_the_network_once_for_many_pages(monkeypatch: pytest.Monke
         assert len([one for one in node.asked if isinstance(one, wire.Gather)]) == 1
 
 
+def test_a_worker_is_asked_for_its_sums_before_it_keeps_too_many_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cachecheck.coordinator.audit.summing.MOST_HELD_PAGES", 20)
+    nodes = [AuditedNode(name, values(), per_page=20) for name in ("web-1", "web-2")]
+    report = run(nodes, monkeypatch)
+    assert report.caches[0].coverage.keys_compared == 1000
+    for node in nodes:
+        assert len([one for one in node.asked if isinstance(one, wire.Gather)]) == 3
+
+
 def test_sums_that_a_worker_lost_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = [AuditedNode("web-1", values()), AuditedNode("web-2", values(), loses_page=4)]
     report = run(nodes, monkeypatch)
     coverage = report.caches[0].coverage
     assert (coverage.mode, coverage.keys_compared) == ("all", 1000)
     assert report.caches[0].agreement.diverging == 0
+
+
+def test_a_store_that_passes_over_much_when_it_lists_leaves_the_run_undecided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its server was replaced in the middle, and the same cursor is another place there."""
+    fewer = {name: value for name, value in values().items() if name < "item-00700"}
+    nodes = [AuditedNode("web-1", values(), lists_until=700), AuditedNode("web-2", fewer)]
+    report = run(nodes, monkeypatch)
+    assert any("entries" in line and "web-1: it listed" in line for line in report.undecided)
 
 
 def test_a_store_that_breaks_while_it_is_summed_leaves_the_run_undecided(
@@ -250,6 +303,15 @@ class GarbledNode(AuditedNode):
         page = super()._summed(request, said)
         assert isinstance(page, wire.Surveyed)
         return msgspec.structs.replace(page, sums=Sums(buckets=16, packed=b"x"))
+
+
+def test_a_rate_holds_while_a_sample_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [DrawnNode(name, values(4000)) for name in ("web-1", "web-2")]
+    report = check(nodes, monkeypatch, sample=20, rate=1000.0, deadline=6.0, settle=0.0)
+    asked = sum(node.scanned for node in nodes)
+    assert 1000 <= asked <= 6000
+    assert report.undecided == (), "it looked at as many as it may"
+    assert any("only the first" in note for note in report.caches[0].coverage.notes)
 
 
 def test_sums_that_cannot_be_read_cost_that_store_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,32 +21,37 @@ from cachecheck.coordinator.audit.ledger import (
 from cachecheck.coordinator.audit.listing import differing_keys, entries_of
 from cachecheck.coordinator.audit.pacing import (
     FIRST_PAUSE_SECONDS,
+    FIRST_RELIEF_SECONDS,
     LONGEST_PAUSE_SECONDS,
-    MOST_PAGE_KEYS,
-    PAGE_SECONDS,
     SLACK_SECONDS,
     SLOWER,
     Pauses,
+    Relief,
     Terms,
     Walk,
     demand,
     pages_of,
 )
 from cachecheck.coordinator.audit.scheme import choose, lane_shift_ms
-from cachecheck.coordinator.outcomes import NoAnswer
-from cachecheck.coordinator.probing import Rate, Unit
+from cachecheck.coordinator.deadline import Deadline
+from cachecheck.coordinator.direct import OUR_CLOCK
+from cachecheck.coordinator.outcomes import Answered, NoAnswer
+from cachecheck.coordinator.probing import MOST_PAGE_KEYS, PAGE_SECONDS, Prober, Rate, Unit
 from cachecheck.errors import UsageError
 from cachecheck.model import Key
 from cachecheck.rules.observations import View
 from cachecheck.sums import NEVER, Listed, Row, Summer, Summing, Sums, bitmap_of, bucket_count
 from cachecheck.survey import Summary
 from cachecheck.wire import Surveyed
+from observed import worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SEED = b"0" * 16
 SOON_MS = 1_900_000_000_000
+
+WORKER = worker("web-1", 1).worker
 
 Held = dict[str, tuple[bytes, int]]
 """What a store holds: value and expiry in milliseconds, by key."""
@@ -224,6 +228,24 @@ def test_pauses_stay_short_where_a_node_is_far_away_all_the_time() -> None:
     assert pauses.seconds == FIRST_PAUSE_SECONDS
 
 
+def test_a_store_that_becomes_slow_is_given_pauses_that_grow_and_are_bounded() -> None:
+    relief = Relief()
+    relief.learn(2.0, 200_000)
+    relief.learn(2.0, 100_000)
+    assert relief.seconds == 0.0, "half as quick is no trouble"
+    pauses = []
+    for _ in range(8):
+        relief.learn(2.0, 20_000)
+        pauses.append(relief.seconds)
+    assert pauses[0] == FIRST_RELIEF_SECONDS
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE_SECONDS
+    relief.learn(2.0, 10)
+    assert relief.seconds == LONGEST_PAUSE_SECONDS, "so few keys say little"
+    relief.learn(2.0, 150_000)
+    assert relief.seconds == 0.0
+
+
 def a_unit(node: str, instead: Unit | None = None) -> Unit:
     view = View(node=node, worker=f"{node}:1", cache="default")
     return Unit(
@@ -236,25 +258,29 @@ def a_unit(node: str, instead: Unit | None = None) -> Unit:
     )
 
 
-class Asked:
-    """Stands for the prober: every page it is asked for has ``scans`` keys."""
+class Store:
+    """A store of which every page that is asked for has ``scans`` keys."""
 
-    def __init__(self, rate: float | None, scans: int) -> None:
-        self.rate = Rate(rate)
-        self.deadline = SimpleNamespace(remaining_seconds=10.0)
+    is_direct = True
+
+    def __init__(self, scans: int) -> None:
         self._scans = scans
 
-    def is_direct(self, _unit: Unit) -> bool:
-        return True
-
-    async def ask_one(self, _unit: Unit, _request_for: Any) -> Any:
-        summary = Summary(scanned=self._scans)
-        return SimpleNamespace(answer=SimpleNamespace(summary=summary))
+    async def ask(self, wanted: Any, _request_for: Any) -> Any:
+        page = Surveyed(
+            worker=WORKER,
+            received_at=0.0,
+            sent_at=0.0,
+            summary=Summary(scanned=self._scans),
+            cursor=None,
+        )
+        return dict.fromkeys(wanted, Answered(answer=page, clock=OUR_CLOCK, answer_bytes=0))
 
 
 def a_walk(rate: float | None = None, scans: int = 0, reserved_seconds: float = 1.0) -> Walk:
     terms = Terms(name="a", summing=summing(), match="*", reserved_seconds=reserved_seconds)
-    prober: Any = Asked(rate, scans)
+    nodes = {"web-1": Store(scans)}
+    prober = Prober(nodes, run="run", seed="0" * 32, rate=Rate(rate), deadline=Deadline(9.5))
     return Walk(prober, a_unit("web-1"), terms)
 
 

@@ -24,7 +24,7 @@ from cachecheck.coordinator import (
     sample,
     witness,
 )
-from cachecheck.coordinator.audit import audit, scheme, summing
+from cachecheck.coordinator.audit import audit, listing, pacing, scheme, summing
 from cachecheck.inert import Limits
 from cachecheck.inert.outline import MOST_PLACES
 from cachecheck.inert.showing import MOST_CHARACTERS
@@ -118,6 +118,10 @@ IN_CODE = {
     "entries listed to find those that differ": scheme.MOST_ROWS,
     "keys that differ, all of them named": scheme.MOST_DIFFERENCES,
     "examples named where more differ": audit.EXAMPLES,
+    "names of the entries listed of one store": listing.MOST_NAMES_BYTES,
+    "share of what was summed that a store must list": listing.LEAST_SHARE_LISTED * 100,
+    "pages that a worker keeps before it is asked for its sums": summing.MOST_HELD_PAGES,
+    "pause between pages where a store or a node has become slow": pacing.LONGEST_PAUSE_SECONDS,
     "work of one page of a store that is read directly": direct.SLICE_SECONDS,
     "hosts in the URL of a store": parsing.MAX_HOSTS,
     "replicas of one Redis, or of one shard": _MAX_REPLICAS,

@@ -4,6 +4,8 @@ import os
 import pickle
 import signal
 import sys
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +26,9 @@ from cachecheck.digest import entry_digest
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable
 from cachecheck.model import Failed, Key, Missing, Present
 from cachecheck.stores.direct import answer, members, parse_store, with_password
-from cachecheck.stores.direct.bound import CHANGED
+from cachecheck.stores.direct.bound import CHANGED, BoundStore
+from cachecheck.stores.direct.opening import client_of
+from cachecheck.stores.redis import RedisStore
 from cachecheck.sums import counts, rows_of
 from cachecheck.wire import (
     Describe,
@@ -40,9 +44,11 @@ from cachecheck.wire import (
 from harness.process import free_port, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cachecheck.model import StoreIdentity
+    from cachecheck.stores.base import Batch, Choose, Pace
     from harness.redis import RedisServer
 
 PASSWORD = "hunter2-very-secret"
@@ -317,6 +323,26 @@ def test_a_cursor_of_another_process_is_refused(start_redis: Callable[..., Redis
         assert page.cursor is not None
         with pytest.raises(StoreUnreachable, match=CHANGED):
             surveyed(parse_store(other.url), cursor=page.cursor, **asked)
+
+
+def test_which_process_it_is_is_found_out_before_it_lists(redis_server: RedisServer) -> None:
+    """Found out after, it would be that of a server which took over in between."""
+    fill(redis_server, range(9000))
+    spec = parse_store(redis_server.url)
+    asked: list[str] = []
+
+    class Watched(RedisStore):
+        def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
+            asked.append("walk")
+            return super().walk(cursor, choose, pace)
+
+        def identity(self) -> StoreIdentity:
+            asked.append("identity")
+            return super().identity()
+
+    with closing(BoundStore(Watched(partial(client_of, spec), address="here"))) as store:
+        next(iter(store.walk(None, lambda keys: {key: key for key in keys}, lambda: True)))
+    assert asked == ["identity", "walk"]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "12", "0123456789ab:", "-:x"])

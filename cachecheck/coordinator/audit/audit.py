@@ -26,7 +26,7 @@ from cachecheck.coordinator.audit.summing import sum_store
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Surveyance
 from cachecheck.model import Key, Value
-from cachecheck.sums import bitmap_of
+from cachecheck.sums import bitmap_of, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,7 +180,9 @@ class Auditor:
             if kept is not None:
                 return StoreRows(listed=kept)
             note = self._progress.track(unit.node, summed[unit].summary.scanned)
-            found = await list_store(walk, wanted, self._ledger, note)
+            held = counts(summed[unit].sums)
+            entries = sum(held[place] for place in choice.places)
+            found = await list_store(walk, wanted, self._ledger, note, summed=entries)
             self._progress.advance()
             return found
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.audit.ledger import Collection
-from cachecheck.coordinator.audit.pacing import Pauses, demand, pages_of
+from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.coordinator.audit.scheme import MOST_ROWS
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Key, Value
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _AGAIN = 2
 _RETRY_SECONDS = 0.5
 MOST_LISTED_ROWS = 2 * MOST_ROWS
+LEAST_SHARE_LISTED = 0.8
+FEW_ROWS_SHORT = 20
+MOST_NAMES_BYTES = 256 << 20
 
 
 class StoreRows(Value, frozen=True, kw_only=True):
@@ -35,9 +38,25 @@ class StoreRows(Value, frozen=True, kw_only=True):
 
 
 async def list_store(
+    walk: Walk, wanted: bytes, ledger: Ledger, note: Callable[[int], None], *, summed: int
+) -> StoreRows:
+    """List the entries of a store that are in the wanted buckets, where it ``summed`` so many.
+
+    Where far fewer are listed, something was passed over: a server that took over in the middle
+    begins elsewhere at the same cursor. That is a failure, since what is not listed is not seen.
+    """
+    found = await _listed(walk, wanted, ledger, note)
+    rows = sum(len(part.rows) for part in found.listed) // ROW_BYTES
+    is_short = rows < LEAST_SHARE_LISTED * summed and rows < summed - FEW_ROWS_SHORT
+    if found.failure is None and is_short:
+        return StoreRows(listed=found.listed, failure=f"it listed {rows} of {summed} entries")
+    return found
+
+
+async def _listed(
     walk: Walk, wanted: bytes, ledger: Ledger, note: Callable[[int], None]
 ) -> StoreRows:
-    """List the entries of a store that are in the wanted buckets.
+    """List page after page.
 
     Nothing is kept on the nodes meanwhile: where one is lost, another goes on at the same place.
     A store that is read directly is listed anew.
@@ -47,13 +66,13 @@ async def list_store(
         done = before
     else:
         done = Collection(wanted=wanted, listed=(), cursor="")
-    units, turn, failures, rows = pages_of(walk.unit), 0, 0, 0
-    pauses = Pauses()
+    units, turn, failures, rows, names_bytes = pages_of(walk.unit), 0, 0, 0, 0
+    pauses, relief = Pauses(), Relief()
     while done.cursor is not None:
         if not walk.has_time:
             return StoreRows(listed=done.listed, failure=walk.out_of_time)
         outcome = await walk.ask(_request(walk, wanted, done.cursor), units[turn % len(units)])
-        page = _checked(outcome)
+        page, page_names_bytes = _checked(outcome)
         turn += 1
         if isinstance(page, str):
             failures += 1
@@ -65,13 +84,14 @@ async def list_store(
             continue
         note(page.scanned)
         rows += len(page.listed.rows) // ROW_BYTES
-        if rows > MOST_LISTED_ROWS:
+        names_bytes += page_names_bytes
+        if rows > MOST_LISTED_ROWS or names_bytes > MOST_NAMES_BYTES:
             return StoreRows(listed=(), failure="it lists far more than its sums told of")
         listed = (*done.listed, page.listed) if page.listed.rows else done.listed
         done = Collection(wanted=wanted, listed=listed, cursor=page.cursor)
         ledger.note_collected(walk.terms.name, done)
-        if not walk.is_direct and page.cursor is not None:
-            await pauses.after(outcome)
+        if page.cursor is not None:
+            await (relief.after(page) if walk.is_direct else pauses.after(outcome))
     return StoreRows(listed=done.listed)
 
 
@@ -89,16 +109,15 @@ def _request(walk: Walk, wanted: bytes, cursor: str) -> Callable[[tuple[str, ...
     )
 
 
-def _checked(outcome: Outcome | None) -> Collected | str:
+def _checked(outcome: Outcome | None) -> tuple[Collected | str, int]:
+    """Give a page that can be read, or why there is none; and how many bytes its names have."""
     page = demand(outcome, Collected)
     if isinstance(page, str):
-        return page
+        return page, 0
     try:
-        for _ in rows_of(page.listed):
-            pass
+        return page, sum(len(row.name) for row in rows_of(page.listed))
     except MalformedMessage as exc:
-        return f"it listed what cannot be read: {exc}"
-    return page
+        return f"it listed what cannot be read: {exc}", 0
 
 
 Entries = dict[bytes, "Row"]

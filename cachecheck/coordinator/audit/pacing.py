@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, TypeVar
 from cachecheck.coordinator.outcomes import Answered, NoAnswer
 from cachecheck.model import Value
 from cachecheck.sums import Summing
+from cachecheck.wire import Surveyed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cachecheck.coordinator.outcomes import Outcome
     from cachecheck.coordinator.probing import Prober, Unit
-    from cachecheck.wire import AnyRequest
+    from cachecheck.wire import AnyRequest, Collected
 
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
 SLOWER = 4.0
 SLACK_SECONDS = 0.01
-PAGE_SECONDS = 0.25
-MOST_PAGE_KEYS = 500_000
+FIRST_RELIEF_SECONDS = 0.1
+FEWEST_TELLING_KEYS = 1000
 
 _Wanted = TypeVar("_Wanted")
 
@@ -60,18 +61,13 @@ class Walk:
     @property
     def most_keys(self) -> int | None:
         """How many keys a page may have, so that a rate is kept at every moment; None: any."""
-        rate = self.prober.rate.per_second
-        return None if rate is None else max(1, min(MOST_PAGE_KEYS, int(rate * PAGE_SECONDS)))
+        return self.prober.most_page_keys
 
     async def ask(
         self, request_for: Callable[[tuple[str, ...]], AnyRequest], unit: Unit | None = None
     ) -> Outcome | None:
-        """Ask for a page within the rate; what it took beyond what was reserved is paid after."""
-        reserved = self.most_keys or 0
-        await self.prober.rate.take(reserved)
-        outcome = await self.prober.ask_one(unit or self.unit, request_for)
-        self.prober.rate.charge(max(0, _scanned(outcome) - reserved))
-        return outcome
+        """Ask for a page within the rate."""
+        return await self.prober.ask_page(unit or self.unit, request_for)
 
 
 class Pauses:
@@ -101,6 +97,36 @@ class Pauses:
         await asyncio.sleep(max(self.seconds, took_seconds))
 
 
+class Relief:
+    """Pauses between the pages of a store that is read directly, where it has become slow.
+
+    Each page finds out anew how quick the server is, so that only here it is known what it was at
+    its best. The pauses double from page to page, and are bounded.
+    """
+
+    def __init__(self) -> None:
+        self._best_seconds = float("inf")
+        self.seconds = 0.0
+
+    def learn(self, worked_seconds: float, keys: int) -> None:
+        """Take in how long a page over so many keys took."""
+        if keys < FEWEST_TELLING_KEYS:
+            return
+        each_seconds = worked_seconds / keys
+        self._best_seconds = min(self._best_seconds, each_seconds)
+        if each_seconds > SLOWER * self._best_seconds:
+            self.seconds = min(max(2 * self.seconds, FIRST_RELIEF_SECONDS), LONGEST_PAUSE_SECONDS)
+        else:
+            self.seconds = 0.0
+
+    async def after(self, page: Surveyed | Collected) -> None:
+        """Pause after a page, if its server has become slow."""
+        keys = page.summary.scanned if isinstance(page, Surveyed) else page.scanned
+        self.learn(page.sent_at - page.received_at, keys)
+        if self.seconds:
+            await asyncio.sleep(self.seconds)
+
+
 def demand(outcome: Outcome | None, wanted: type[_Wanted]) -> _Wanted | str:
     """Give the answer that was wanted, or say why there is none."""
     match outcome:
@@ -120,10 +146,3 @@ def pages_of(unit: Unit) -> list[Unit]:
     while units[-1].instead is not None:
         units.append(units[-1].instead)
     return units
-
-
-def _scanned(outcome: Outcome | None) -> int:
-    answer = getattr(outcome, "answer", None)
-    summary = getattr(answer, "summary", None)
-    scanned = getattr(answer, "scanned", None) if summary is None else summary.scanned
-    return int(scanned or 0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cachecheck.coordinator.audit.ledger import Summed
-from cachecheck.coordinator.audit.pacing import Pauses, demand, pages_of
+from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Value
 from cachecheck.sums import Listed, Sums, add_up, empty
@@ -33,6 +33,7 @@ TRIES = 3
 RETRY_PAUSES_SECONDS = (0.2, 1.0)
 SECONDS_BETWEEN_NOTES = 3.0
 MOST_KEPT_ROWS = 250_000
+MOST_HELD_PAGES = 4_000  # of the 5,000 that a worker keeps
 
 
 class StoreSums(Value, frozen=True, kw_only=True):
@@ -144,6 +145,7 @@ class _Directly(_Attempt):
     """A store that we read ourselves: sums come with each page."""
 
     async def run(self) -> str | None:
+        relief = Relief()
         while not self._is_done:
             if not self._walk.has_time:
                 return self._walk.out_of_time
@@ -156,6 +158,8 @@ class _Directly(_Attempt):
             self._keep_rows(page.listed)
             self._count(page)
             self._keep()
+            if not self._is_done:
+                await relief.after(page)
         return None
 
     def _keep_rows(self, listed: Listed | None) -> None:
@@ -208,7 +212,7 @@ class _ThroughNodes(_Attempt):
             if not self._walk.has_time:
                 return await self._gather() or self._walk.out_of_time
             failure = await self._one_page(self._parties[self._pages % len(self._parties)])
-            if failure is None and self._is_time_to_note():
+            if failure is None and (self._is_time_to_note() or self._is_much_held()):
                 failure = await self._gather()
             if failure is not None:
                 return failure
@@ -240,6 +244,10 @@ class _ThroughNodes(_Attempt):
         """Whether so much was done that it is worth all buckets' way over the network."""
         is_long_ago = time.monotonic() - self._noted_at > SECONDS_BETWEEN_NOTES
         return self._ledger.is_kept and is_long_ago
+
+    def _is_much_held(self) -> bool:
+        """Whether a worker keeps nearly as many pages as it may."""
+        return any(len(party.held) >= MOST_HELD_PAGES for party in self._parties)
 
     async def _gather(self) -> str | None:
         """Take in what the workers keep: just the pages that they were asked for."""

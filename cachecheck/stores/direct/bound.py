@@ -72,12 +72,14 @@ class BoundStore:
         self._inner.close()
 
     def _own(self, cursor: str | None) -> str | None:
+        """Give the server's own cursor; which process it is was found out before it lists."""
+        process = self._known_process()
         if cursor is None:
             return self._start
         found = _CURSOR.fullmatch(cursor)
         if found is None:
             raise StoreError("not a cursor of this store")
-        if found[1] not in {_UNKNOWN, self._known_process()}:
+        if found[1] not in {_UNKNOWN, process}:
             raise StoreUnreachable(CHANGED)
         return found[2]
 
