@@ -9,8 +9,12 @@ import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from counted import Servers
+from harness.memcached import start_memcached
+from harness.redis import start_redis
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from django.core.cache.backends.base import BaseCache
 
@@ -30,6 +34,14 @@ def make_cache(backend: str, location: str | list[str], **params: Any) -> BaseCa
     """Make a cache backend as ``CACHES`` would: ``params`` are the entry's other settings."""
     made: BaseCache = import_string(backend)(location, params)
     return made
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A Redis and a memcached for the caches of all tests of one file, and a folder."""
+    folder = tmp_path_factory.mktemp("servers")
+    with start_redis(folder) as redis, start_memcached(folder) as memcached:
+        yield Servers(folder, redis, memcached)
 
 
 @pytest.fixture(name="make_cache")

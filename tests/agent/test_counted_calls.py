@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,8 +29,6 @@ from counted import (
     Counted,
     Servers,
 )
-from harness.memcached import start_memcached
-from harness.redis import start_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,15 +45,6 @@ NOBODY = {REDIS: "redis://127.0.0.1:1", DJANGO_REDIS: "redis://127.0.0.1:1"} | {
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CacheHandler, "create_connection", CacheHandler.create_connection)
     counters.install()
-
-
-@pytest.fixture(name="servers", scope="module")
-def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    folder = tmp_path_factory.mktemp("servers")
-    with ExitStack() as started:
-        redis = started.enter_context(start_redis(folder))
-        memcached = started.enter_context(start_memcached(folder))
-        yield Servers(folder, redis, memcached)
 
 
 @pytest.fixture(name="counted")
