@@ -52,25 +52,28 @@ def _agent_row(view: ViewRow, counters: Counters) -> HitRatioRow:
         evictions=counters.evictions,
         looks_per_grouped=counters.looks_per_grouped,
         groups=tuple(map(_group_row, counters.groups)),
-        **_looks(counters),
+        **_looks(counters.hits, counters.misses),
     )
 
 
 def _server_row(view: ViewRow, told: Sequence[ServerCounters]) -> HitRatioRow:
+    """Show what the server counted of all clients but us, as far as is known what we moved."""
     first = told[0]
+    own_hits = sum(counters.own_hits for counters in told)
+    own_misses = sum(counters.own_misses for counters in told)
     return HitRatioRow(
         view=view,
         source="server",
         since=iso(first.since),
         evictions=first.evictions,
         expirations=first.expirations,
-        own_reads=sum(counters.own_hits + counters.own_misses for counters in told),
-        **_looks(first),
+        own_reads=own_hits + own_misses,
+        **_looks(max(0, first.hits - own_hits), max(0, first.misses - own_misses)),
     )
 
 
 def _group_row(group: KeyGroup) -> KeyGroupRow:
-    return KeyGroupRow(name=group.name, **_looks(group))
+    return KeyGroupRow(name=group.name, **_looks(group.hits, group.misses))
 
 
 class _Looks(TypedDict):
@@ -80,11 +83,11 @@ class _Looks(TypedDict):
     interval95: tuple[float, float] | None
 
 
-def _looks(counted: Counters | ServerCounters | KeyGroup) -> _Looks:
-    looks = counted.hits + counted.misses
+def _looks(hits: int, misses: int) -> _Looks:
+    looks = hits + misses
     return {
-        "hits": counted.hits,
-        "misses": counted.misses,
-        "ratio": round(counted.hits / looks, 6) if looks else None,
-        "interval95": wilson(counted.hits, looks) if looks else None,
+        "hits": hits,
+        "misses": misses,
+        "ratio": round(hits / looks, 6) if looks else None,
+        "interval95": wilson(hits, looks) if looks else None,
     }

@@ -145,9 +145,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "errors": f"Calls that raised; neither hit nor miss. {_NOT_COUNTED}",
         "evictions": f"Entries that had to make room for others. {_NOT_COUNTED}",
         "expirations": f"Entries that were removed since their time was over. {_NOT_COUNTED}",
-        "own_reads": "How many of a server's hits and misses were reads of cachecheck through the"
-        " workers that answered, since these started; null beside the source agent, which never"
-        " counts them.",
+        "own_reads": "Reads of cachecheck through the workers that answered, since these started:"
+        " taken off a server's hits and misses. Null beside the source agent, which never counts"
+        " them.",
         "looks_per_grouped": "One look in about so many was told apart by key group.",
         "groups": "Key groups: a sample of the looks where looks_per_grouped is not 1.",
     },

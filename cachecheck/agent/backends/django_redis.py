@@ -18,6 +18,7 @@ from cachecheck.agent.backends.herd import unwrapped
 from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.agent.namespaces import observe
+from cachecheck.agent.own_reads import own_reads
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.early import EarlyStore
 from cachecheck.stores.readings import pickled_integer
@@ -78,7 +79,7 @@ class DjangoRedisBackend(Backend):
             return UnsupportedStore(obstacle, address=self._addresses()[0])
         if self._is_sharded:
             shards = {
-                label: RedisStore(partial(self._connect, url), address=label)
+                label: RedisStore(partial(self._connect, url), address=label, ledger=own_reads)
                 for url, label in self._shards.items()
             }
             return ShardedStore(shards, self._route)
@@ -86,6 +87,7 @@ class DjangoRedisBackend(Backend):
         store = RedisStore(
             partial(self._connect, servers[0]),
             address=self._addresses()[0],
+            ledger=own_reads,
             unread_replicas=len(servers) - 1,
         )
         return EarlyStore(store, self._early_seconds) if self._early_seconds else store

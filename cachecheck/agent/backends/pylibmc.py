@@ -20,6 +20,7 @@ from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.libmemcached import Division, unknown
 from cachecheck.agent.backends.memcached import MemcachedBackend
 from cachecheck.agent.backends.shown import dotted, shown_options
+from cachecheck.agent.own_reads import own_reads
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.base import Stored
 from cachecheck.stores.memcached import Endpoint, MemcachedStore
@@ -50,7 +51,7 @@ class PyLibMCBackend(MemcachedBackend):
         if self.options().get("username"):
             return _Unasked(self.labels(), _SASL)
         endpoints = dict(zip(self.labels(), self._endpoints, strict=True))
-        servers = MemcachedStore(tuple(endpoints.values()), self.route)
+        servers = MemcachedStore(tuple(endpoints.values()), self.route, ledger=own_reads)
         reason = self.routing_unknown()
         return servers if reason is None else _Undivided(servers, reason)
 

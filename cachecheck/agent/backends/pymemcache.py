@@ -15,6 +15,7 @@ from cachecheck.agent import live
 from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.memcached import MemcachedBackend, spelled
 from cachecheck.agent.backends.shown import dotted, shown_options
+from cachecheck.agent.own_reads import own_reads
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.base import Stored
 from cachecheck.stores.memcached import Endpoint, MemcachedStore
@@ -41,7 +42,7 @@ class PyMemcacheBackend(MemcachedBackend):
         if not self._client.clients:
             return UnsupportedStore("no server is configured")
         endpoints = [_endpoint(label, each.server) for label, each in self._client.clients.items()]
-        return MemcachedStore(endpoints, self.route, tls=self._client.tls_context)
+        return MemcachedStore(endpoints, self.route, tls=self._client.tls_context, ledger=own_reads)
 
     def settings(self) -> Pairs:
         """Give the servers as configured (their spelling and order decide routing) and options."""

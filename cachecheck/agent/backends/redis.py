@@ -9,6 +9,7 @@ from django.core.cache.backends.redis import RedisCacheClient, RedisSerializer
 
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
+from cachecheck.agent.own_reads import own_reads
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.readings import pickled_integer
 from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client, stored_by_redis
@@ -37,6 +38,7 @@ class RedisBackend(Backend):
         return RedisStore(
             self._connect,
             address=self._addresses()[0],
+            ledger=own_reads,
             unread_replicas=len(self._servers()) - 1,
         )
 

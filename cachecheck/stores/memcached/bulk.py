@@ -49,7 +49,7 @@ class _Entry(NamedTuple):
 
 
 class Walk:
-    """One walk over servers; ``count`` is told how many commands moved their hit counters."""
+    """One walk over servers; ``moved`` is told a server, and the hits and misses we caused it."""
 
     def __init__(  # noqa: PLR0913  what the store is made of
         self,
@@ -60,7 +60,7 @@ class Walk:
         *,
         patience: Patience,
         max_value_bytes: int,
-        count: Callable[[int], None],
+        moved: Callable[[str, int, int], None],
     ) -> None:
         self._servers = servers
         self._router = router
@@ -68,7 +68,7 @@ class Walk:
         self._pace = pace
         self._patience = patience
         self._max_value_bytes = max_value_bytes
-        self._count = count
+        self._moved = moved
         self._held: _Held | None = None
         self._clock: int | None = None
 
@@ -168,7 +168,8 @@ class Walk:
                 else:
                     unread += entry
         self._clock = meta.clock(meta.stats_answer(server))
-        self._count(len(keys))
+        gone = len(keys) - len(entries) - unread
+        self._moved(server.label, len(keys) - gone, gone)
         return entries, unread
 
     def _entry(self, received: io.BufferedReader, label: str, key: bytes, now: int) -> _Entry | int:

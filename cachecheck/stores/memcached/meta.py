@@ -32,10 +32,11 @@ _ERRORS = (b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR")
 
 
 class Batch(NamedTuple):
-    """The readings of some keys, and how many commands moved the server's hit counters."""
+    """The readings of some keys, and what the commands moved in the server's counters."""
 
     readings: list[RawReading]
-    commands: int
+    hits: int
+    misses: int
 
 
 def stats(connection: Connection, group: str = "") -> dict[str, str]:
@@ -53,7 +54,7 @@ def read(
     and after: where it ticked in between, the keys are read again, at most ``attempts`` times.
     """
     readings: list[RawReading] = []
-    attempt, is_exact = 0, False
+    attempt, is_exact, hits, misses = 0, False, 0, 0
     while not is_exact and attempt < attempts:
         attempt += 1
         try:
@@ -62,7 +63,9 @@ def read(
             if not connection.is_lost:
                 connection.close()  # answers to the rest may still be on their way
             raise
-    return Batch(readings, attempt * len(keys))
+        gone = sum(isinstance(reading, Missing) for reading in readings)
+        hits, misses = hits + len(keys) - gone, misses + gone
+    return Batch(readings, hits, misses)
 
 
 def weigh(connection: Connection, keys: Sequence[bytes]) -> list[Weight | None]:

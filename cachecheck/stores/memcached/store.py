@@ -16,6 +16,7 @@ from cachecheck.stores.failures import as_reading
 from cachecheck.stores.memcached import counting, dump, meta
 from cachecheck.stores.memcached.bulk import Walk
 from cachecheck.stores.memcached.connection import Connection, Patience
+from cachecheck.stores.own_reads import OwnReads
 
 if TYPE_CHECKING:
     import ssl
@@ -47,10 +48,11 @@ class MemcachedStore:
     ``router`` gives the label of the server that a stored key lives on, as the application's client
     would. A server that could not be reached is not tried again until ``close``, and after two that
     kept us waiting in vain no other is dialled: finding out about a store takes seconds at most.
-    ``own_reads`` counts our commands that moved the servers' hit counters.
+    ``ledger`` is where reads of ours are noted that move the servers' counters: one for all stores
+    of a process, so that it outlives them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what the store is made of
         self,
         endpoints: Sequence[Endpoint],
         router: Callable[[str], str],
@@ -58,6 +60,7 @@ class MemcachedStore:
         tls: ssl.SSLContext | None = None,
         max_value_bytes: int = MAX_VALUE_BYTES,
         clock: Callable[[], float] = time.time,
+        ledger: OwnReads | None = None,
     ) -> None:
         self._patience = Patience()
         self._connections = {
@@ -66,7 +69,12 @@ class MemcachedStore:
         self._router = router
         self._max_value_bytes = max_value_bytes
         self._clock = clock
-        self.own_reads = 0
+        self._ledger = OwnReads() if ledger is None else ledger
+
+    @property
+    def own_reads(self) -> int:
+        """Count our commands that moved the servers' hit counters."""
+        return sum(map(self._ledger.at, self._connections))
 
     # --- what it is ------------------------------------------------------------------------
 
@@ -114,6 +122,10 @@ class MemcachedStore:
             counted = [counting.ask(connection, stats) for connection, stats in pairs]
         except StoreError:
             return None
+        own = [
+            self._ledger.of(label, each.process)
+            for label, each in zip(self._connections, counted, strict=True)
+        ]
         return ServerCounters(
             server=f"memcached:{','.join(sorted(each.process for each in counted))}",
             hits=sum(each.hits for each in counted),
@@ -123,6 +135,8 @@ class MemcachedStore:
             expirations=sum(each.expirations for each in counted),
             evicted=tuple(chain.from_iterable(each.evicted for each in counted))[:_MOST_CLASSES],
             limits=counting.limits(counted),
+            own_hits=sum(hits for hits, _ in own),
+            own_misses=sum(misses for _, misses in own),
         )
 
     # --- what is in it ---------------------------------------------------------------------
@@ -159,7 +173,8 @@ class MemcachedStore:
         for label, places in self._routed(keys).items():
             asked = [_bytes(keys[place]) for place in places]
             found = meta.weigh(self._connections[label], asked)
-            self.own_reads += len(asked)
+            gone = found.count(None)
+            self._ledger.add(label, len(found) - gone, gone)
             for place, weight in zip(places, found, strict=True):
                 weights[place] = weight
             pace()
@@ -174,7 +189,7 @@ class MemcachedStore:
             pace,
             patience=self._patience,
             max_value_bytes=self._max_value_bytes,
-            count=self._count,
+            moved=self._ledger.add,
         ).batches(dump.parse(cursor))
 
     def close(self) -> None:
@@ -204,9 +219,6 @@ class MemcachedStore:
         is_last = position.server + 1 == len(servers)
         return None if is_last else dump.Position(server=position.server + 1)
 
-    def _count(self, reads: int) -> None:
-        self.own_reads += reads
-
     def _read_batch(self, keys: Sequence[str]) -> list[RawReading]:
         self._patience.refill()
         readings: list[RawReading] = [_BAD_KEY] * len(keys)
@@ -221,7 +233,7 @@ class MemcachedStore:
             batch = meta.read(self._connections[label], keys, self._max_value_bytes)
         except StoreError as exc:
             return [as_reading(exc)] * len(keys)
-        self.own_reads += batch.commands
+        self._ledger.add(label, batch.hits, batch.misses)
         return batch.readings
 
     def _routed(self, keys: Sequence[str]) -> dict[str, list[int]]:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from cachecheck.errors import StoreDenied, StoreUnreachable, StoreUnsupported
 from cachecheck.model import Failed
-from cachecheck.stores.redis.entries import Absolute
+from cachecheck.stores.redis.entries import NO_KEY, Absolute
 from cachecheck.stores.redis.failures import (
     KEY_FORBIDDEN,
     NOT_SERVED,
     is_command_refused,
     reading_of,
+    was_refused,
 )
 from cachecheck.stores.redis.tempo import MOST_KEYS, Tempo
 from cachecheck.stores.redis.wire import Wire, pack, pack_pairs
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 PIECES_BYTES = 8 << 20
 BATCH_BYTES = 64 << 20
 
-_NO_KEY = -2
 _ORDINARY = {int, bytes}
 _KEYS_BYTES = 64 << 20
 _ONCE = b"CLIENT", b"NO-TOUCH", b"ON"
@@ -165,9 +165,9 @@ class Walk:
             failure = next((each for each in (value, expiry) if isinstance(each, Exception)), None)
             if failure is not None:
                 columns.add(names[key], _judged(reading_of(failure, "GETRANGE")))
-            elif expiry != _NO_KEY and len(value) < piece_bytes:
+            elif expiry != NO_KEY and len(value) < piece_bytes:
                 columns.extend([names[key]], [value], [_expiry(expiry, since_ms)])
-            elif expiry != _NO_KEY:
+            elif expiry != NO_KEY:
                 large.append(key)
         return large
 
@@ -183,9 +183,12 @@ class Walk:
         before = len(expiry.leading)
         answers = self._exchange("GETRANGE", leading + asked, before + 2 * len(keys), PIECES_BYTES)
         told, answers = answers[:before], answers[before:]
-        refused = sum(_was_refused(each) for each in answers if type(each) not in _ORDINARY)
-        self._server.own_reads += len(answers) - refused
-        return told, answers[::2], answers[1::2]
+        refused = sum(was_refused(each) for each in answers if type(each) not in _ORDINARY)
+        expiries, values = answers[::2], answers[1::2]
+        looked = len(answers) - refused
+        misses = min(2 * expiries.count(NO_KEY), looked)  # of the expiry and of the value
+        self._server.moved(looked - misses, misses)
+        return told, expiries, values
 
     def _exchange(self, command: str, packed: bytes, answers: int, most_bytes: int) -> list[Any]:
         with self._server.translated(command):
@@ -196,7 +199,7 @@ def _are_ordinary(expiries: Sequence[Any], values: Sequence[Any], piece_bytes: i
     return (
         set(map(type, expiries)) == {int}
         and set(map(type, values)) == {bytes}
-        and min(expiries) > _NO_KEY
+        and min(expiries) > NO_KEY
         and max(map(len, values)) < piece_bytes
     )
 
@@ -217,11 +220,6 @@ def _judged(reading: RawReading) -> RawReading:
             raise _RAISED[reason](detail)
         case _:
             return reading
-
-
-def _was_refused(answer: object) -> bool:
-    """Say whether a command was refused before it looked its key up."""
-    return isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE")
 
 
 def _decoded(keys: Sequence[bytes]) -> list[str]:

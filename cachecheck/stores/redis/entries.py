@@ -21,7 +21,8 @@ Command: TypeAlias = tuple[str | bytes, ...]
 Size: TypeAlias = int | Failed
 Expiry: TypeAlias = float | Missing | Failed | None
 
-_NO_EXPIRY, _NO_KEY = -1, -2
+NO_KEY = -2
+_NO_EXPIRY = -1
 
 
 class ExpiryMethod(Protocol):
@@ -137,4 +138,4 @@ def _expiry(command: str, answer: Any, since: float) -> Expiry:
         return reading_of(answer, command)
     if answer == _NO_EXPIRY:
         return None
-    return Missing() if answer == _NO_KEY else since + int(answer) / 1000
+    return Missing() if answer == NO_KEY else since + int(answer) / 1000

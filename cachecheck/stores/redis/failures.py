@@ -97,3 +97,8 @@ def _is_unknown(exc: Exception) -> bool:
 
 def _text(exc: Exception) -> str:
     return str(exc).rpartition(_IN_PIPELINE)[2]
+
+
+def was_refused(answer: object) -> bool:
+    """Say whether a command was refused before it looked its key up."""
+    return isinstance(answer, Exception) and not str(answer).startswith("WRONGTYPE")

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cachecheck.errors import StoreError, StoreUnreachable
-from cachecheck.stores.redis.entries import Absolute, Relative
-from cachecheck.stores.redis.failures import foreign_exceptions, translate
+from cachecheck.stores.redis.entries import NO_KEY, Absolute, Relative
+from cachecheck.stores.redis.failures import foreign_exceptions, translate, was_refused
 from cachecheck.stores.redis.pool import close_client
 
 if TYPE_CHECKING:
@@ -26,17 +26,20 @@ _KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL", "TYPE"}
 class Server:
     """A server, over the client that ``connect`` makes on first need.
 
-    ``own_reads`` counts our commands that moved the server's hit counters. Once the server could
+    ``moved`` is told how many hits and misses our commands have moved. Once the server could
     not be reached it is not tried again until ``close``: a dead server costs one timeout.
     ``expiry`` is how expiries are asked for, as far as is known by now.
     """
 
     def __init__(
-        self, connect: Callable[[], redis.Redis], clock: Callable[[], float] = time.time
+        self,
+        connect: Callable[[], redis.Redis],
+        clock: Callable[[], float] = time.time,
+        moved: Callable[[int, int], None] = lambda _hits, _misses: None,
     ) -> None:
         self.clock = clock
         self.expiry: ExpiryMethod = Absolute()
-        self.own_reads = 0
+        self.moved = moved
         self._connect = connect
         self._client: redis.Redis | None = None
         self._lost: str | None = None
@@ -60,8 +63,14 @@ class Server:
             for command in (*before, *commands):
                 pipeline.execute_command(*command)
             answers: list[Any] = pipeline.execute(raise_on_error=False)
-        self.own_reads += sum(command[0] in _KEYED for command in commands)
-        return answers[len(before) :]
+        answers = answers[len(before) :]
+        found = [
+            _is_hit(answer)
+            for command, answer in zip(commands, answers, strict=True)
+            if command[0] in _KEYED and not was_refused(answer)
+        ]
+        self.moved(sum(found), len(found) - sum(found))
+        return answers
 
     def is_left_untouched(self) -> bool:
         """Say whether this server (7.2 or newer) reads for us without moving idle times.
@@ -109,3 +118,11 @@ class Server:
         if self._client is None:
             self._client = self._connect()
         return self._client
+
+
+def _is_hit(answer: object) -> bool:
+    """Say whether the key was there: by value, length, expiry or type, whichever was asked for.
+
+    A length of 0 may also be that of an empty string, which no cache stores.
+    """
+    return answer not in (None, 0, NO_KEY, b"none", "none")

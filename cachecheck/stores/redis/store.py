@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.model import Capabilities, Failed, StoreIdentity
 from cachecheck.stores.base import Page, Weight
 from cachecheck.stores.failures import as_reading
+from cachecheck.stores.own_reads import OwnReads
 from cachecheck.stores.redis import facts
 from cachecheck.stores.redis.bulk import Walk
 from cachecheck.stores.redis.entries import Absolute, Relative, entry, server_time, size, weight
@@ -41,9 +45,11 @@ class RedisStore:
 
     The client is made on first need and closed by ``close``; after that it is made anew. Once the
     server could not be reached it is not tried again until then: a dead server costs one timeout.
+    ``ledger`` is where reads of ours are noted that move the server's counters: one for all stores
+    of a process, so that it outlives them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what the store is made of
         self,
         connect: Callable[[], redis.Redis],
         *,
@@ -51,8 +57,10 @@ class RedisStore:
         unread_replicas: int = 0,
         max_value_bytes: int = MAX_VALUE_BYTES,
         clock: Callable[[], float] = time.time,
+        ledger: OwnReads | None = None,
     ) -> None:
-        self._server = Server(connect, clock)
+        self._ledger = OwnReads() if ledger is None else ledger
+        self._server = Server(connect, clock, partial(self._ledger.add, address))
         self._address = address
         self._unread_replicas = unread_replicas
         self._max_value_bytes = max_value_bytes
@@ -61,8 +69,8 @@ class RedisStore:
 
     @property
     def own_reads(self) -> int:
-        """Count our commands that moved the server's hit counters."""
-        return self._server.own_reads
+        """Count our commands that moved the hit counters of the server at this address."""
+        return self._ledger.at(self._address)
 
     # --- what it is ------------------------------------------------------------------------
 
@@ -101,9 +109,13 @@ class RedisStore:
     def counters(self) -> ServerCounters | None:
         """Give what the server counted, of all clients and databases; None: not said."""
         try:
-            return facts.counters(self._server.info(), self._clock())
+            told = facts.counters(self._server.info(), self._clock())
         except StoreError:
             return None
+        if told is None:
+            return None
+        hits, misses = self._ledger.of(self._address, told.server)
+        return replace(told, own_hits=hits, own_misses=misses)
 
     # --- what is in it ---------------------------------------------------------------------
 
