@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cachecheck.rules.observations import Findings, Fleet
 
 _GROUPS_SHOWN = 3
+_REASONS_KEPT = 20
 _HASHING = ("hasher", "OPTIONS.hasher", "behaviors.")
 
 
@@ -125,17 +126,23 @@ def _stands(group: Group, routed: Mapping[str, Routed]) -> bool:
 
 
 def _related(routed: Iterable[Routed]) -> list[list[Routed]]:
-    """Divide views into those whose lists have servers in common."""
-    found: list[tuple[set[str], list[Routed]]] = []
+    """Divide views, in order, into those whose lists have servers in common."""
+    roots: dict[str, str] = {}
+
+    def root(server: str) -> str:
+        while roots.setdefault(server, server) != server:
+            server = roots[server]
+        return server
+
+    routed = tuple(routed)
     for one in routed:
-        servers, members = set(one.routes.listed), [one]
-        touching = [part for part in found if part[0] & servers]
-        for part in touching:
-            found.remove(part)
-            servers |= part[0]
-            members = [*part[1], *members]
-        found.append((servers, members))
-    return [members for _, members in found]
+        first, *others = one.routes.listed
+        for other in others:
+            roots[root(other)] = root(first)
+    found: dict[str, list[Routed]] = {}
+    for one in routed:
+        found.setdefault(root(next(iter(one.routes.listed))), []).append(one)
+    return list(found.values())
 
 
 class _Drift:
@@ -170,7 +177,10 @@ class _Drift:
                 "probe_keys": len(self._usual.routes.by_key),
                 "moved": {group.label: self._moves(group) for group in self._others},
                 "keys_per_server": {group.label: self._shares(group) for group in self._groups},
-                "why": {group.label: self._why(self._first(group)) for group in self._others},
+                "why": {
+                    group.label: self._why(self._first(group))[:_REASONS_KEPT]
+                    for group in self._others
+                },
             },
         )
 
