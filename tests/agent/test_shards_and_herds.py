@@ -165,6 +165,23 @@ def test_shards_are_one_store_that_is_listed_walked_and_counted(
     assert counters.server.count(",") == 1
 
 
+def test_two_databases_of_one_server_are_counted_once(
+    look: Callable[..., Looked], redis_server: RedisServer
+) -> None:
+    server = redis_server.url.removesuffix("0")
+    looked = look("ShardClient", [f"{server}1", f"{server}2"])
+    for key in KEYS:
+        looked.cache.set(key, "value")
+    read(looked, *KEYS, "absent")
+    with closing(looked.backend.store()) as store, redis_server.client() as client:
+        counters = looked.backend.server_counters(store)
+        hits = client.info("stats")["keyspace_hits"]
+    assert counters is not None
+    assert counters.hits == hits
+    assert counters.own_hits >= len(KEYS)
+    assert counters.own_misses >= 1
+
+
 def test_shards_in_another_order_are_the_same_store(
     look: Callable[..., Looked], shards: list[RedisServer]
 ) -> None:

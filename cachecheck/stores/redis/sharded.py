@@ -69,19 +69,25 @@ class ShardedStore:
         )
 
     def counters(self) -> ServerCounters | None:
-        """Sum up what the servers counted since the first of them started; None: not said."""
+        """Sum up what the servers counted since the first of them started; None: not said.
+
+        A server with several of the databases is counted once.
+        """
         told = [store.counters() for store in self._shards.values()]
-        each = [counted for counted in told if counted is not None]
-        if len(each) < len(told):
+        by_server = {counted.server: counted for counted in told if counted is not None}
+        if None in told:
             return None
+        each = tuple(by_server.values())
         return ServerCounters(
-            server=",".join(sorted({one.server for one in each})),
+            server=",".join(sorted(by_server)),
             hits=sum(one.hits for one in each),
             misses=sum(one.misses for one in each),
             since=min(one.since for one in each),
             evictions=_sum([one.evictions for one in each]),
             expirations=_sum([one.expirations for one in each]),
             limits=tuple(sorted({limit for one in each for limit in one.limits})),
+            own_hits=sum(one.own_hits for one in each),
+            own_misses=sum(one.own_misses for one in each),
         )
 
     def scan(self, cursor: str | None, pace: Pace) -> Page:
