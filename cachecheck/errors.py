@@ -17,6 +17,7 @@
     │   └── StoreUnsupported     this backend cannot do this without disturbing the cache
     └── InertError               a payload whose structure cannot be told
         ├── InertUnreadable      malformed, or not a codec that is known
+        │   └── InertUndecodable nothing that reads its codec can read it
         └── InertTooLarge        past a bound on depth, operations, bytes or time
 """
 
@@ -110,6 +111,10 @@ class InertError(CachecheckError):
 
 class InertUnreadable(InertError):
     """Malformed, or in a codec that is not known."""
+
+
+class InertUndecodable(InertUnreadable):
+    """Nothing that reads this codec can read it, the application included."""
 
 
 class InertTooLarge(InertError):

@@ -7,6 +7,10 @@ for whole switch intervals. Sleeping at least as long as was worked leaves them 
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SLICE_SECONDS = 0.001
 WALL_FACTOR = 40
@@ -32,3 +36,15 @@ class Budget:
             time.sleep(worked)
             self._slice_started = time.thread_time()
         return self.spent_seconds < self._work_seconds and time.monotonic() < self._until
+
+    def extended(self, work_seconds: float) -> Callable[[], bool]:
+        """Give a pace for work that may take so much of the thread, whatever the budget is.
+
+        It sleeps and counts as the budget does; time on the clock is bounded as before.
+        """
+
+        def pace() -> bool:
+            self()
+            return self.spent_seconds < work_seconds and time.monotonic() < self._until
+
+        return pace

@@ -46,6 +46,7 @@ MOST = {
     "MAX_AGE": 86_400,
     "EXPECTED_WORKERS": 100_000,
     "TRUTHS_PER_MINUTE": 100_000,
+    "VALUE_MS": 10_000,
 }
 """The largest value of each setting that is a number."""
 
@@ -71,6 +72,7 @@ KNOWN = frozenset(
         "SECRET",
         "TRUTH",
         "TRUTHS_PER_MINUTE",
+        "VALUE_MS",
         "WITHHOLD",
         "WITHHOLD_NAMES",
     }
@@ -129,6 +131,7 @@ class Conf(msgspec.Struct, frozen=True, kw_only=True):
     relays: bool
     relay_folder: str | None
     budget_seconds: float
+    value_seconds: float
     max_body_bytes: int
     max_keys: int
     max_answer_bytes: int
@@ -195,6 +198,7 @@ class _Reader:
             "relays": bool(relay),
             "relay_folder": relay if isinstance(relay, str) else None,
             "budget_seconds": self._positive("BUDGET_MS", 50) / 1000,
+            "value_seconds": self._positive("VALUE_MS", 250) / 1000,
             "max_body_bytes": self._positive("MAX_BODY", MAX_BODY_BYTES),
             "max_keys": self._positive("MAX_KEYS", MAX_KEYS),
             "max_answer_bytes": self._positive("MAX_ANSWER", MAX_ANSWER_BYTES),

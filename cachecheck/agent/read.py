@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 
+from cachecheck.agent.importing import missing_here
 from cachecheck.agent.withholding import Withholding
 from cachecheck.inert import TreeWanted
 from cachecheck.model import Failed
@@ -16,16 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cachecheck.agent.backends.base import Backend
+    from cachecheck.agent.budget import Budget
     from cachecheck.agent.conf import Conf
     from cachecheck.model import Key, Reading
-    from cachecheck.stores.base import Pace, RawReading
+    from cachecheck.stores.base import RawReading
     from cachecheck.wire import Read
 
 _WITHHELD = Failed(reason="withheld", detail="this node's WITHHOLD names the key")
 
 
-def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Reading, ...]:
+def read(backend: Backend, request: Read, conf: Conf, pace: Budget) -> tuple[Reading, ...]:
     """Read the keys of the request until the budget is spent, or the store gives no more.
+
+    The structure of the first value may take ``VALUE_MS`` however small the budget is, since no
+    later request would have more for it.
 
     Keys that ``WITHHOLD`` names are answered as withheld. One named by a digest, as a file is, can
     be read: what leaves is a digest of its value under the run's seed, never its logical key.
@@ -33,19 +38,26 @@ def read(backend: Backend, request: Read, conf: Conf, pace: Pace) -> tuple[Readi
     withholding = Withholding(backend, conf)
     addresses = [address(backend, key, withholding) for key in request.keys]
     wanted = [address for address in addresses if isinstance(address, str)]
-    reader = Reader(bytes.fromhex(request.seed), _telling(backend, request, conf), pace)
+    reader = Reader(bytes.fromhex(request.seed), _telling(backend, request, conf, pace), pace)
     with closing(backend.store()) as store:
         found = guarded(store.read(wanted, pace), len(wanted)) if wanted else iter(())
         return tuple(reader.until_spent(_in_order(addresses, found)))
 
 
-def _telling(backend: Backend, request: Read, conf: Conf) -> Telling | None:
+def _telling(backend: Backend, request: Read, conf: Conf, pace: Budget) -> Telling | None:
     under = request.tree_under
     if under is None and not (request.with_structure or request.with_values):
         return None
     tree = None if under is None else TreeWanted(under=under, is_withheld=conf.withholds_name)
     showing = conf.withholds_name if _may_show(request, conf) else None
-    return Telling(payload=backend.payload, tree=tree, showing=showing)
+    patience = pace.extended(max(conf.budget_seconds, conf.value_seconds))
+    return Telling(
+        payload=backend.payload,
+        missing=missing_here,
+        tree=tree,
+        showing=showing,
+        patience=patience,
+    )
 
 
 def _may_show(request: Read, conf: Conf) -> bool:

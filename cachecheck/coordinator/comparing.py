@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cachecheck.coordinator.audit import Auditor, Question
 from cachecheck.coordinator.audit.audit import SEVERAL
 from cachecheck.coordinator.entries import Entries
+from cachecheck.coordinator.locating import locate
 from cachecheck.coordinator.options import Options
+from cachecheck.coordinator.readable import find_unreadable
 from cachecheck.coordinator.sample import Draw, Surveyance, chosen_keys, known_keys, survey_units
 from cachecheck.coordinator.suspects import Examiner, Patience
 from cachecheck.coordinator.truths import wanted_of
@@ -50,7 +54,9 @@ async def compare_entries(
 ) -> tuple[Entries, ...]:
     """Compare the entries of each cohort, one after the other."""
     comparing = _Comparing(prober, work, ledger, progress)
-    return tuple([await comparing.compare(cohort) for cohort in cohorts])
+    entries = tuple([await comparing.compare(cohort) for cohort in cohorts])
+    progress.stage("Asking who can read the values", len(entries))
+    return await find_unreadable(prober, entries, work.stores)
 
 
 class _Comparing:
@@ -80,7 +86,7 @@ class _Comparing:
         is_sample = audited is None or not audited.is_whole
         hasty = self._examiner(cohort, 0.0 if are_apart and is_sample else self._options.settle)
         patient = self._examiner(cohort, self._options.settle)
-        return Entries(
+        entries = Entries(
             cohort=cohort,
             surveys=surveys if audited is None else audited.surveys,
             keys_known=self._keys_known(audited, surveys),
@@ -96,6 +102,8 @@ class _Comparing:
             tolerance_seconds=self._patience(cohort, 0.0).tolerance_seconds,
             servers=self._prober.servers,
         )
+        located = await locate(self._prober, entries.units, entries.outcomes)
+        return replace(entries, located=located)
 
     async def _verified(
         self, cohort: Cohort, units: Sequence[Unit], keys: Sequence[Key]

@@ -11,7 +11,7 @@ from cachecheck.coordinator.suspects import Examination, Examined
 from cachecheck.coordinator.verifying import Verification
 from cachecheck.coordinator.views import Cohort
 from cachecheck.model import Key, Value
-from cachecheck.rules.observations import KeyOutcome, View
+from cachecheck.rules.observations import KeyOutcome, Located, View
 from cachecheck.rules.value import CODES
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ class Entries(Value, frozen=True, kw_only=True):
     that is; ``is_apart`` says that the stores fill at their own time, ``is_meant_apart`` that the
     site declares so. ``sampled`` are the keys of a sample or, where every key was audited, those
     that differed; ``examples`` are some of those, where they were too many. ``servers`` are those
-    of a cluster, by view and key. ``not_audited`` says why not every key was, where that was asked
-    for. ``verifications`` are what came of holding them against the site's source of truth.
+    of a cluster, by view and key. ``located`` says where values differ, ``unreadable`` are keys
+    that some view's application cannot read. ``not_audited`` says why not every key was audited,
+    where that was asked for. ``verifications`` are what came of holding them against the site's
+    source of truth.
     """
 
     cohort: Cohort
@@ -43,11 +45,19 @@ class Entries(Value, frozen=True, kw_only=True):
     tolerance_seconds: float
     servers: dict[tuple[View, Key], str] = {}
     verifications: tuple[Verification, ...] = ()
+    located: dict[Key, Located] = {}
+    unreadable: tuple[KeyOutcome, ...] = ()
 
     @property
     def examined(self) -> tuple[Examined, ...]:
         """All keys that were compared, or should have been, one by one."""
         return self.named.keys + self.sampled.keys + self.examples.keys
+
+    @property
+    def units(self) -> dict[View, Unit]:
+        """The units through which keys were read, by the view under which each is reported."""
+        groups = (self.named, self.sampled, self.examples)
+        return {unit.view: unit for group in groups for unit in group.units}
 
     @property
     def is_whole(self) -> bool:
@@ -80,7 +90,7 @@ class Entries(Value, frozen=True, kw_only=True):
     @property
     def outcomes(self) -> tuple[KeyOutcome, ...]:
         """What the rules are to judge; of stores that are apart the sample alone makes a rate."""
-        return tuple(
+        return self.unreadable + tuple(
             self._outcome(one, group.units, is_named=is_named)
             for is_named, group in (
                 (True, self.named),
@@ -111,6 +121,7 @@ class Entries(Value, frozen=True, kw_only=True):
                 for unit in units
                 if (server := self.servers.get((unit.view, one.key))) is not None
             ),
+            located=self.located.get(one.key),
             looked=len(one.looks),
             persisted_seconds=last.at - one.looks[0].at,
             tolerance_seconds=self.tolerance_seconds,

@@ -61,7 +61,7 @@ class Digester:
         self._meter = meter
         self._entered = 0
         self._component: list[Node] = []
-        self.globals: list[str] = []
+        self.globals: set[tuple[str, str]] = set()
         self.models: set[str] = set()
         self.django_version: str | None = None
 
@@ -164,7 +164,7 @@ class Digester:
 
     def _settle_leaf(self, leaf: Blob | Global) -> None:
         if isinstance(leaf, Global):
-            self.globals.append(leaf.dotted)
+            self.globals.add((leaf.module, leaf.name))
         elif leaf.token == UNSEEN:
             leaf.token = b"#" + self._hash_blob(leaf)
 

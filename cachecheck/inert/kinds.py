@@ -8,6 +8,7 @@ from cachecheck.inert.nodes import (
     BYTEARRAY,
     BYTES,
     DICT,
+    EXTENSION,
     FALSE,
     FLOAT,
     FROZENSET,
@@ -46,6 +47,7 @@ _WORDS: Final = {
     STATE: "dict",
     SET: "set",
     FROZENSET: "frozenset",
+    EXTENSION: "extension",
 }
 
 

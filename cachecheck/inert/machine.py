@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING, Final
 
-from cachecheck.errors import InertTooLarge, InertUnreadable
+from cachecheck.errors import InertTooLarge, InertUndecodable, InertUnreadable
 from cachecheck.inert.nodes import (
     DICT,
     MAPPED_CALL,
@@ -51,7 +51,7 @@ class Machine:
         """Take that many bytes, which must be there: nothing is allocated for a claim."""
         end = self.at + count
         if count < 0 or end > len(self.payload):
-            raise InertUnreadable("a declared length reaches past the end")
+            raise InertUndecodable("a declared length reaches past the end")
         raw = self.payload[self.at : end]
         self.at = end
         return raw
@@ -64,7 +64,7 @@ class Machine:
         """Take the bytes up to the next newline."""
         end = self.payload.find(b"\n", self.at)
         if end < 0:
-            raise InertUnreadable("a line that does not end")
+            raise InertUndecodable("a line that does not end")
         raw = self.payload[self.at : end]
         self.at = end + 1
         return raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from cachecheck.errors import InertUnreadable
+from cachecheck.errors import InertUndecodable, InertUnreadable
 from cachecheck.inert.limits import SLICE_OPERATIONS
 from cachecheck.inert.machine import Machine
 from cachecheck.inert.steps import STEPS
@@ -26,11 +26,11 @@ def read(payload: bytes, meter: Meter) -> tuple[Value, int]:
         _run(machine)
         return _result(machine), machine.protocol
     except IndexError as exc:
-        raise InertUnreadable("cut short, or more taken than was there") from exc
+        raise InertUndecodable("cut short, or more taken than was there") from exc
     except KeyError as exc:
-        raise InertUnreadable("a reference to what was never stored") from exc
+        raise InertUndecodable("a reference to what was never stored") from exc
     except UnicodeError as exc:
-        raise InertUnreadable("text that is not in its encoding") from exc
+        raise InertUndecodable("text that is not in its encoding") from exc
 
 
 def _run(machine: Machine) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from cachecheck.errors import InertUnreadable
+from cachecheck.errors import InertUndecodable, InertUnreadable
 from cachecheck.inert.folding import call
 from cachecheck.inert.names import GLOBAL_OPERATIONS, find_global
 from cachecheck.inert.nodes import (
@@ -43,12 +43,12 @@ NEWEST_PROTOCOL: Final = 5
 def _proto(m: Machine) -> None:
     m.protocol = m.number(1)
     if m.protocol > NEWEST_PROTOCOL:
-        raise InertUnreadable(f"pickle protocol {m.protocol}")
+        raise InertUndecodable(f"pickle protocol {m.protocol}, which no Python knows yet")
 
 
 def _frame(m: Machine) -> None:
     if m.number(8) > len(m.payload) - m.at:
-        raise InertUnreadable("a frame that reaches past the end")
+        raise InertUndecodable("a frame that reaches past the end")
 
 
 def _mark(m: Machine) -> None:
@@ -278,7 +278,10 @@ _CODES: Final[dict[bytes, Step]] = {
     b"o": _PYTHON_2,
 }
 
-_UNKNOWN: Final = _refuse("a byte that is no opcode")
 
-STEPS: Final[tuple[Step, ...]] = tuple(_CODES.get(bytes([code]), _UNKNOWN) for code in range(256))
+def _no_opcode(_m: Machine) -> None:
+    raise InertUndecodable("a byte that is no opcode")
+
+
+STEPS: Final[tuple[Step, ...]] = tuple(_CODES.get(bytes([code]), _no_opcode) for code in range(256))
 """What to do for each opcode, by its byte; STOP is the reading's own."""

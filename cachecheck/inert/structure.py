@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cachecheck.errors import InertTooLarge
+from cachecheck.inert.codecs import Encoded, decode
 from cachecheck.inert.digesting import Digester
 from cachecheck.inert.kinds import kind_of, printable
 from cachecheck.inert.limits import Limits, Meter
 from cachecheck.inert.outline import Outliner
-from cachecheck.inert.reading import read
 from cachecheck.inert.showing import show
 
 if TYPE_CHECKING:
@@ -26,22 +26,25 @@ MAX_GLOBALS: Final = 100
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Structure:
-    """What a pickle holds, told without loading it.
+    """What a value holds, told without loading it.
 
     ``digest``: 32 hexadecimal digits, equal for equal values under one seed. ``kind``: a word for
-    people. ``globals``: dotted names of the classes and functions it refers to, sorted, at most
-    100; ``models``: likewise, the labels of its Django models. ``django_version``: the one a model
-    or queryset was pickled under, which the digest leaves out. ``protocol``: the one the pickle
-    declares; protocols 0 and 1 declare none, and read 0. ``tree``: where it was asked for and is
-    not too large to say; ``shown``: the value itself as text, where that was asked for.
+    people; ``codec``: how it was encoded. ``globals``: dotted names of the classes and functions it
+    refers to, sorted, at most 100, and ``imports`` the same as module and name; ``models``:
+    likewise, the labels of its Django models. ``django_version``: the one a model or queryset was
+    pickled under, which the digest leaves out. ``protocol``: the one a pickle declares; protocols
+    0 and 1 declare none, and read 0. ``tree``: where it was asked for and is not too large to say;
+    ``shown``: the value itself as text, where that was asked for.
     """
 
     digest: str
     kind: str
+    codec: str
     globals: tuple[str, ...]
+    imports: tuple[tuple[str, str], ...]
     models: tuple[str, ...]
     django_version: str | None
-    protocol: int
+    protocol: int | None
     tree: tuple[Place, ...] = ()
     shown: str | None = None
 
@@ -55,7 +58,7 @@ class TreeWanted:
 
 
 def structural_digest(  # noqa: PLR0913  one value, and how it is to be told
-    payload: bytes,
+    payload: bytes | Encoded,
     *,
     seed: bytes,
     limits: Limits = Limits(),  # noqa: B008 - frozen, so one default serves every call
@@ -63,11 +66,13 @@ def structural_digest(  # noqa: PLR0913  one value, and how it is to be told
     tree: TreeWanted | None = None,
     showing: IsWithheld | None = None,
 ) -> Structure:
-    """Read a pickle as data, running nothing of it, and digest its structure.
+    """Read a value as data, running nothing of it, and digest its structure.
 
-    The digest is equal over protocols 0 to 5, Pythons 3.11 to 3.13, hash seeds, the order of
-    dicts and sets, and whether members are shared or merely equal. It is 128 bits of BLAKE2b
-    keyed with the seed, and means nothing under another one.
+    Bytes alone are a pickle. The digest is equal over protocols 0 to 5, Pythons 3.11 to 3.13, hash
+    seeds, the order of dicts and sets, and whether members are shared or merely equal. It is 128
+    bits of BLAKE2b keyed with the seed, and means nothing under another one. Values in JSON and
+    MessagePack become the same structure, so one value in two codecs has one digest as far as both
+    keep it: neither knows tuples, sets or objects.
 
     ``pace`` is called at every 1,024 operations of reading and digesting, where the caller may
     sleep; False from it ends the reading. Bytes after the pickle's end are refused: no Django
@@ -75,19 +80,21 @@ def structural_digest(  # noqa: PLR0913  one value, and how it is to be told
     whole pickle). ``showing`` asks for the value itself as text, without what stands under the
     names that it withholds.
 
-    Raises InertUnreadable for what is no pickle, or one that refers to things outside itself, and
-    InertTooLarge past a limit; nothing else, whatever the bytes.
+    Raises InertUnreadable for what is not in its codec, or a pickle that refers to things outside
+    itself, and InertTooLarge past a limit; nothing else, whatever the bytes.
     """
+    encoded = Encoded(raw=payload) if isinstance(payload, bytes) else payload
     meter = Meter(limits, pace)
-    meter.check_bytes(len(payload))
-    root, protocol = read(payload, meter)
+    root, protocol = decode(encoded, meter)
     digester = Digester(seed, meter)
     digest = digester.digest(root)
     version = digester.django_version
     return Structure(
         digest=digest.hex(),
         kind=printable(kind_of(root)),
-        globals=_names(digester.globals),
+        codec=encoded.name,
+        globals=_names(f"{module}.{name}" for module, name in digester.globals),
+        imports=tuple(sorted(digester.globals)[:MAX_GLOBALS]),
         models=_names(digester.models),
         django_version=None if version is None else printable(version),
         protocol=protocol,

@@ -31,6 +31,7 @@ from cachecheck.model.nodes import (
 )
 from cachecheck.model.readings import (
     MAX_KEY_CHARS,
+    MAX_NAME_CHARS,
     MAX_NAMES,
     MAX_STEP_CHARS,
     MAX_TWIGS,
@@ -89,6 +90,7 @@ __all__ = [
     "MAX_KEY_CHARS",
     "MAX_KEY_GROUPS",
     "MAX_NAMES",
+    "MAX_NAME_CHARS",
     "MAX_STEPS",
     "MAX_STEP_CHARS",
     "MAX_TIMES",

@@ -12,12 +12,13 @@ MAX_TWIGS = 600
 MAX_STEP_CHARS = 64
 MAX_NAMES = 20
 MAX_SHOWN_CHARS = 6_000
+MAX_NAME_CHARS = 600
 
 Step: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_STEP_CHARS)]
 """One step of a path into a value: ``.email``, ``[3]``, or a digest where a name must not leave."""
 
 Names: TypeAlias = Annotated[
-    tuple[Annotated[str, Meta(max_length=600)], ...], Meta(max_length=MAX_NAMES)
+    tuple[Annotated[str, Meta(max_length=MAX_NAME_CHARS)], ...], Meta(max_length=MAX_NAMES)
 ]
 
 
@@ -32,7 +33,7 @@ class Twig(Value, array_like=True, frozen=True, kw_only=True):
     parent: Annotated[int, Meta(ge=0, lt=MAX_TWIGS)]
     step: Annotated[str, Meta(max_length=MAX_STEP_CHARS)]
     digest: Annotated[str, Meta(pattern="^[0-9a-f]{4,32}$")]
-    kind: Annotated[str, Meta(max_length=600)]
+    kind: Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
     members: Count
     is_open: bool
 

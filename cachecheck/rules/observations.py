@@ -147,17 +147,36 @@ class StoreMap(Value, frozen=True, kw_only=True):
     undecided: str | None = None
 
 
+class Spot(Value, frozen=True, kw_only=True):
+    """A place at which values differ: the steps that lead there, and how, in words.
+
+    ``how`` None: another value. None of its steps: the whole value.
+    """
+
+    steps: tuple[str, ...]
+    how: str | None = None
+
+
+class Located(Value, frozen=True, kw_only=True):
+    """Where values differ, and how many more places there are."""
+
+    spots: tuple[Spot, ...]
+    left_out: int = 0
+
+
 class KeyOutcome(Value, frozen=True, kw_only=True):
     """What was finally known of one suspect key, after looking again.
 
     ``readings`` are the last ones, one per view or, where views proved to share a store, one per
     store under its first view; ``stand_for`` counts and names the views behind each reading.
     ``verdict`` is one of ``divergent``, ``flapping``, ``expiry-drift``, ``persistence-drift``,
-    ``missing``, ``encoding`` and ``unknown-structure``; ``is_named`` marks keys that were asked for
-    by name, ``is_audited`` those of stores of which every key was; ``is_meant_apart`` says that the
-    site declared these stores to be separate. ``servers`` names the server of a cluster that each
-    view had the key from. ``expires_at`` values are corrected to the
-    coordinator's clock, and may be ``tolerance_seconds`` apart.
+    ``missing``, ``encoding``, ``unreadable`` and ``unknown-structure``; ``is_named`` marks keys
+    that were asked for by name, ``is_audited`` those of stores of which every key was;
+    ``is_meant_apart`` says that the site declared these stores to be separate. ``servers`` names
+    the server of a cluster that each view had the key from, ``located`` where its values differ.
+    ``is_codec_drift`` says that views of one store were configured with another codec.
+    ``expires_at`` values are corrected to the coordinator's clock, and may be
+    ``tolerance_seconds`` apart.
     """
 
     cache: str
@@ -174,6 +193,8 @@ class KeyOutcome(Value, frozen=True, kw_only=True):
     persisted_seconds: float
     tolerance_seconds: float
     servers: tuple[tuple[View, str], ...] = ()
+    located: Located | None = None
+    is_codec_drift: bool = False
 
 
 class StaleOutcome(Value, frozen=True, kw_only=True):

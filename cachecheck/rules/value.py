@@ -1,4 +1,4 @@
-"""What was confirmed of single keys: V001, V002, V003, V005, T001 and T002."""
+"""What was confirmed of single keys: V001 to V005, T001 and T002."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from cachecheck.model import Expired, Failed, Group, Present
 from cachecheck.rules.catalogue import finding
 from cachecheck.rules.grouping import label, majority, name_views
+from cachecheck.rules.origins import origins
+from cachecheck.rules.paths import differs_at
+from cachecheck.rules.unreadable import lacking, unreadable_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -20,12 +23,15 @@ CODES = {
     "unknown-structure": "V001",
     "missing": "V002",
     "encoding": "V003",
+    "unreadable": "V004",
     "flapping": "V005",
     "expiry-drift": "T001",
     "persistence-drift": "T002",
 }
 _APART = ("V001", "V002", "T002", "T001")
 _SUMMED = frozenset(_APART)
+_CODEC_DRIFT = "B010"
+_OF_VALUES = frozenset({"V001", "V003", "V004"})
 
 
 def check(
@@ -58,13 +64,20 @@ def _finding(one: KeyOutcome, fleet: Fleet, show: Callable[[Key], str]) -> Findi
     groups = _groups(one)
     return finding(
         code,
-        message=f"{_WHAT[one.verdict](groups)}: {_who(groups, fleet)}",
+        message=_message(one, groups, fleet),
         cache=one.cache,
         subject=show(one.key),
         groups=groups,
-        evidence=_evidence(one),
+        evidence=_evidence(one, fleet, show),
         severity=_severity(one),
+        explained_by=_CODEC_DRIFT if one.verdict == "unreadable" and one.is_codec_drift else None,
     )
+
+
+def _message(one: KeyOutcome, groups: Sequence[Group], fleet: Fleet) -> str:
+    if one.verdict == "unreadable":
+        return unreadable_on(one, fleet)
+    return f"{_WHAT[one.verdict](groups)}: {_who(groups, fleet)}"
 
 
 def _severity(one: KeyOutcome) -> Severity | None:
@@ -78,11 +91,16 @@ def _severity(one: KeyOutcome) -> Severity | None:
     return "warning" if one.verdict == "unknown-structure" else None
 
 
-def _evidence(one: KeyOutcome) -> dict[str, object]:
+def _evidence(one: KeyOutcome, fleet: Fleet, show: Callable[[Key], str]) -> dict[str, object]:
     evidence: dict[str, object] = {
+        **differs_at(one.located, show),
         "looked": one.looked,
         "persisted_seconds": round(one.persisted_seconds, 1),
     }
+    if CODES[one.verdict] in _OF_VALUES:
+        evidence |= origins(one, ranked(one), fleet)
+    if one.verdict == "unreadable":
+        evidence |= lacking(one)
     if one.servers:
         evidence["servers"] = {view.worker: server for view, server in one.servers}
     if one.verdict == "unknown-structure":
@@ -100,13 +118,17 @@ def _evidence(one: KeyOutcome) -> dict[str, object]:
 # --- groups --------------------------------------------------------------------------------
 
 
-def _groups(one: KeyOutcome) -> tuple[Group, ...]:
-    """Group the views by what they read, the largest group first."""
+def ranked(one: KeyOutcome) -> tuple[tuple[int, ...], ...]:
+    """Group the readings by what they say, as positions, the group of most views first."""
     found: dict[Hashable, list[int]] = {}
     for index, mark in enumerate(_marks(one)):
         found.setdefault(mark, []).append(index)
-    ranked = sorted(found.values(), key=lambda members: -_weight(one, members))
-    return tuple(_group(one, number, members) for number, members in enumerate(ranked))
+    return tuple(map(tuple, sorted(found.values(), key=lambda members: -_weight(one, members))))
+
+
+def _groups(one: KeyOutcome) -> tuple[Group, ...]:
+    """Group the views by what they read, the largest group first."""
+    return tuple(_group(one, number, members) for number, members in enumerate(ranked(one)))
 
 
 def _weight(one: KeyOutcome, members: Iterable[int]) -> int:
@@ -124,7 +146,7 @@ def _group(one: KeyOutcome, number: int, members: Sequence[int]) -> Group:
         state="present",
         bytes=reading.size_bytes,
         expires_at=None if reading.expires_at is None else round(reading.expires_at, 3),
-        value=_told(reading),
+        value=_told(reading) if not reading.unreadable else f"cannot read {_told(reading)}",
     )
 
 
@@ -160,6 +182,8 @@ def _marks(one: KeyOutcome) -> tuple[Hashable, ...]:
                 reading.expires_at is None if isinstance(reading, Present) else _value_of(reading)
                 for reading in readings
             )
+        case "unreadable":
+            return tuple(getattr(reading, "unreadable", ()) for reading in readings)
         case _:
             return tuple(_value_of(reading) for reading in readings)
 

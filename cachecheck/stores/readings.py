@@ -5,49 +5,59 @@ from __future__ import annotations
 import pickle
 import sys
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
 from cachecheck.digest import entry_digest
-from cachecheck.errors import InertError, StoreError
+from cachecheck.errors import InertError, InertUndecodable, StoreError
 from cachecheck.inert import structural_digest
-from cachecheck.model import LATEST, MAX_NAMES, Expired, Failed, Missing, Present, Twig
+from cachecheck.model import (
+    LATEST,
+    MAX_NAME_CHARS,
+    MAX_NAMES,
+    Expired,
+    Failed,
+    Missing,
+    Present,
+    Twig,
+)
 from cachecheck.stores.base import Stored
 from cachecheck.stores.failures import as_reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cachecheck.inert import Structure, TreeWanted
+    from cachecheck.inert import Encoded, Structure, TreeWanted
     from cachecheck.model import Reading
     from cachecheck.stores.base import Pace, RawReading
 
-    Payload: TypeAlias = Callable[[Stored], bytes]
-    """Gives the pickle in what is stored; raises ``InertUnreadable`` where there is none."""
+    Payload: TypeAlias = Callable[[Stored], bytes | Encoded]
+    """Gives the encoded value in what is stored, bytes alone being a pickle.
 
+    Raises ``InertUndecodable`` where the application cannot read it either, and ``InertUnreadable``
+    where only we do not know how to.
+    """
 
-MAX_VERSION = 40
-
-_ALWAYS_THERE = sys.stdlib_module_names
-
-
-def _nothing(_structure: Structure) -> tuple[str, ...]:
-    return ()
+MAX_VERSION_CHARS = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Telling:
     """How structures are told: from which bytes, and with which tree.
 
-    ``missing`` names what the application here lacks to load the value, importing nothing.
-    ``showing`` asks for the value as text, without what stands under the names that it withholds.
+    ``missing`` names what the application here lacks to load the value, importing nothing; without
+    it there is no application that reads what is stored here. ``showing`` asks for the value as
+    text, without what stands under the names that it withholds. ``patience`` is a pace for the
+    first value of all, which may take longer than the budget rather than never be told.
     """
 
     payload: Payload
-    missing: Callable[[Structure], tuple[str, ...]] = _nothing
+    missing: Callable[[Structure], tuple[str, ...]] | None = None
     tree: TreeWanted | None = None
     showing: Callable[[str], bool] | None = None
+    patience: Pace | None = None
 
 
 class Reader:
@@ -65,7 +75,7 @@ class Reader:
         is left for the next request, where it comes first.
         """
         for position, raw in enumerate(found):
-            reading = self.reading(raw)
+            reading = self.reading(raw, is_first=not position)
             is_spent = not self._pace()
             if is_spent and position and getattr(reading, "structure_unknown", None):
                 return
@@ -73,52 +83,69 @@ class Reader:
             if is_spent:
                 return
 
-    def reading(self, raw: RawReading) -> Reading:
-        """Turn one into a reading."""
+    def reading(self, raw: RawReading, *, is_first: bool = True) -> Reading:
+        """Turn one into a reading; ``is_first`` says that nothing was read before it."""
         match raw:
             case Stored():
-                return self._present(raw)
+                return self._present(raw, is_first=is_first)
             case Missing() | Expired() | Failed():
                 return raw
             case _:
                 assert_never(raw)
 
-    def _present(self, stored: Stored) -> Present:
+    def _present(self, stored: Stored, *, is_first: bool) -> Present:
         plain = Present(
             digest=entry_digest(self._seed, stored.value, stored.flags),
             size_bytes=len(stored.value),
             expires_at=None if stored.expires_at is None else min(stored.expires_at, LATEST),
             cas=stored.cas,
         )
-        return plain if self._telling is None else self._told(plain, stored, self._telling)
+        if self._telling is None:
+            return plain
+        pace = self._telling.patience if is_first else None
+        return self._told(plain, stored, self._telling, pace or self._pace)
 
-    def _told(self, plain: Present, stored: Stored, telling: Telling) -> Present:
+    def _told(self, plain: Present, stored: Stored, telling: Telling, pace: Pace) -> Present:
         try:
             found = structural_digest(
                 telling.payload(stored),
                 seed=self._seed,
-                pace=self._pace,
+                pace=pace,
                 tree=telling.tree,
                 showing=telling.showing,
             )
+        except InertUndecodable as exc:
+            is_read_here = telling.missing is not None
+            unreadable = (f"not decodable: {exc.reason}"[:MAX_NAME_CHARS],) if is_read_here else ()
+            return replace(plain, structure_unknown=exc.reason, unreadable=unreadable)
         except InertError as exc:
             return replace(plain, structure_unknown=exc.reason)
-        return replace(
-            plain,
-            structure=found.digest,
-            value_kind=found.kind,
-            codec="pickle",
-            protocol=found.protocol,
-            written_by=found.django_version and f"Django {found.django_version[:MAX_VERSION]}",
-            globals=tuple(filter(_is_beyond_builtins, found.globals))[:MAX_NAMES],
-            unreadable=telling.missing(found)[:MAX_NAMES],
-            tree=tuple(Twig(**asdict(place)) for place in found.tree),
-            shown=found.shown,
-        )
+        missing = () if telling.missing is None else telling.missing(found)
+        return _with_structure(plain, found, missing)
 
 
-def _is_beyond_builtins(name: str) -> bool:
-    return name.partition(".")[0] not in _ALWAYS_THERE
+def _with_structure(plain: Present, found: Structure, missing: tuple[str, ...]) -> Present:
+    version = found.django_version
+    return replace(
+        plain,
+        structure=found.digest,
+        value_kind=found.kind,
+        codec=found.codec,
+        protocol=found.protocol,
+        written_by=None if version is None else f"Django {version[:MAX_VERSION_CHARS]}",
+        globals=_names(name for name in found.globals if not _is_of_python(name)),
+        unreadable=_names(missing),
+        tree=tuple(Twig(**asdict(place)) for place in found.tree),
+        shown=found.shown,
+    )
+
+
+def _names(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name[:MAX_NAME_CHARS] for name in islice(found, MAX_NAMES))
+
+
+def _is_of_python(name: str) -> bool:
+    return name.partition(".")[0] in sys.stdlib_module_names
 
 
 def guarded(found: Iterator[RawReading], count: int) -> Iterator[RawReading]:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import lzma
 import pickle
 import socket
 import time
@@ -9,12 +11,17 @@ import zlib
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
+import lz4.frame
+import msgpack
 import pytest
+import pyzstd
 from django_redis.client import DefaultClient
+from django_redis.serializers.pickle import PickleSerializer
 
 from cachecheck.agent.backends import inflate
 from cachecheck.agent.backends.django_redis import DjangoRedisBackend
 from cachecheck.errors import InertTooLarge, InertUnreadable
+from cachecheck.inert import Encoded
 from cachecheck.stores.base import Stored
 
 if TYPE_CHECKING:
@@ -61,6 +68,12 @@ def read(backend: DjangoRedisBackend, key: str) -> Any:
     return reading
 
 
+def decoded(encoded: Encoded) -> Any:
+    """Give the value as the application's serializer would."""
+    loads = {"pickle": pickle.loads, "json": json.loads, "msgpack": msgpack.loads}
+    return loads[encoded.codec](encoded.raw)
+
+
 def finish(cache: Any) -> None:
     """Drop the application's pools, which django-redis keeps for the whole process."""
     pools = cache.client.connection_factory._pools
@@ -69,14 +82,25 @@ def finish(cache: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [7, "short", "long " * 200, {"a": [1, None]}, True])
-@pytest.mark.parametrize("compressor", ["identity.Identity", "zlib.Zlib", "gzip.Gzip", "lzma.Lzma"])
-def test_what_the_application_wrote_is_read_as_a_pickle(
-    make_cache: Callable[..., BaseCache], redis_server: RedisServer, compressor: str, value: object
+@pytest.mark.parametrize("serializer", ["pickle.Pickle", "json.JSON", "msgpack.MSGPack"])
+@pytest.mark.parametrize(
+    "compressor",
+    ["identity.Identity", "zlib.Zlib", "gzip.Gzip", "lzma.Lzma", "lz4.Lz4", "zstd.ZStd"],
+)
+def test_what_the_application_wrote_is_decompressed(
+    make_cache: Callable[..., BaseCache],
+    redis_server: RedisServer,
+    compressor: str,
+    serializer: str,
+    value: object,
 ) -> None:
-    options = {"COMPRESSOR": f"{COMPRESSORS}.{compressor}Compressor"}
+    options = {
+        "COMPRESSOR": f"{COMPRESSORS}.{compressor}Compressor",
+        "SERIALIZER": f"django_redis.serializers.{serializer}Serializer",
+    }
     cache, backend = backend_at(make_cache, redis_server.url, OPTIONS=options)
     cache.set("key", value)
-    assert pickle.loads(backend.payload(read(backend, "key"))) == value
+    assert decoded(backend.payload(read(backend, "key"))) == value
     assert cache.get("key") == value
     finish(cache)
 
@@ -85,8 +109,8 @@ def test_what_the_application_wrote_is_read_as_a_pickle(
     ("options", "reason"),
     [
         (
-            {"SERIALIZER": "django_redis.serializers.json.JSONSerializer"},
-            "unknown serializer django_redis.serializers.json.JSONSerializer",
+            {"SERIALIZER": f"{__name__}.OtherSerializer"},
+            f"unknown serializer {__name__}.OtherSerializer",
         ),
         (
             {"COMPRESSOR": f"{__name__}.OtherCompressor"},
@@ -118,8 +142,42 @@ def test_a_bomb_is_too_large_and_not_inflated(
     _, backend = backend_at(make_cache, "redis://h:1/0", OPTIONS=options)
     with pytest.raises(InertTooLarge):
         backend.payload(Stored(value=pack(b"x" * 1001), expires_at=None))
-    with pytest.raises(InertUnreadable, match="cut off"):
-        backend.payload(Stored(value=pack(b"x" * 999)[:-5], expires_at=None))
+    cut = pack(b"x" * 999)[:-5]
+    assert backend.payload(Stored(value=cut, expires_at=None)) == Encoded(raw=cut)
+
+
+@pytest.mark.parametrize(
+    ("compressor", "pack"),
+    [
+        ("lzma.Lzma", lzma.compress),
+        ("lz4.Lz4", lz4.frame.compress),
+        ("zstd.ZStd", pyzstd.compress),
+    ],
+)
+def test_a_bomb_of_another_compression_is_too_large_as_well(
+    make_cache: Callable[..., BaseCache], compressor: str, pack: Callable[[bytes], bytes]
+) -> None:
+    options = {"COMPRESSOR": f"{COMPRESSORS}.{compressor}Compressor"}
+    _, backend = backend_at(make_cache, "redis://h:1/0", OPTIONS=options)
+    bomb = pack(b"x" * (inflate.MAX_INFLATED_BYTES + 1))
+    assert len(bomb) < inflate.MAX_INFLATED_BYTES / 100
+    with pytest.raises(InertTooLarge):
+        backend.payload(Stored(value=bomb, expires_at=None))
+
+
+def test_compressed_data_that_needs_much_memory_are_too_large(
+    make_cache: Callable[..., BaseCache],
+) -> None:
+    windowed = {pyzstd.CParameter.windowLog: 27, pyzstd.CParameter.enableLongDistanceMatching: 1}
+    greedy = {
+        "zstd.ZStd": pyzstd.compress(b"x" * (200 << 20), windowed),
+        "lzma.Lzma": lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 28}]),
+    }
+    for compressor, value in greedy.items():
+        options = {"COMPRESSOR": f"{COMPRESSORS}.{compressor}Compressor"}
+        _, backend = backend_at(make_cache, "redis://h:1/0", OPTIONS=options)
+        with pytest.raises(InertTooLarge, match="needs much memory"):
+            backend.payload(Stored(value=value, expires_at=None))
 
 
 def test_the_applications_own_pool_is_untouched(
@@ -174,7 +232,7 @@ def test_sentinel_leads_to_the_current_primary(
     assert identity.token.endswith("/1")
     assert identity.address == "redis://site/1"
     assert capabilities.unread_replicas == 1
-    assert pickle.loads(backend.payload(read(backend, "key"))) == "value"
+    assert decoded(backend.payload(read(backend, "key"))) == "value"
     assert ("OPTIONS.SENTINELS", f"127.0.0.1, {sentinel.port}") in backend.settings()
     for each in cache.client.connection_factory._sentinel.sentinels:
         each.connection_pool.disconnect()
@@ -277,6 +335,10 @@ def test_no_secret_shows_anywhere(make_cache: Callable[..., BaseCache], url: str
     assert PASSWORD not in repr(said)
     assert ("OPTIONS.CONNECTION_POOL_KWARGS.max_connections", "7") in backend.settings()
     assert ("OPTIONS.SENTINEL_KWARGS.password", "set") in backend.settings()
+
+
+class OtherSerializer(PickleSerializer):
+    pass
 
 
 class OtherCompressor:

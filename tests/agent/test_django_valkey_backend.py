@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.test import override_settings
 
 from cachecheck.agent.backends.django_valkey import DjangoValkeyBackend
 from cachecheck.agent.caches import backend_of
@@ -66,7 +67,7 @@ def test_what_the_application_wrote_is_read_as_a_pickle(
     for number, value in enumerate(VALUES):
         cache.set(f"key:{number}", value, 600)
     readings = read(backend, *(f"key:{number}" for number in range(len(VALUES))), "absent")
-    assert [pickle.loads(backend.payload(one)) for one in readings[:-1]] == VALUES
+    assert [pickle.loads(backend.payload(one).raw) for one in readings[:-1]] == VALUES
     assert [cache.get(f"key:{number}") for number in range(len(VALUES))] == VALUES
     assert readings[0].expires_at == pytest.approx(time.time() + 600, abs=5)
     assert readings[-1] == Missing()
@@ -144,7 +145,7 @@ def test_sentinel_leads_to_the_current_primary(
     cache, backend = look("valkey://site/1", OPTIONS=options)
     cache.set("key", "value")
     (reading,) = read(backend, "key")
-    assert pickle.loads(backend.payload(reading)) == "value"
+    assert pickle.loads(backend.payload(reading).raw) == "value"
 
 
 def test_codec_and_settings_tell_what_decides_and_no_secret(look: Callable[..., Any]) -> None:
@@ -161,13 +162,25 @@ def test_codec_and_settings_tell_what_decides_and_no_secret(look: Callable[..., 
     assert PASSWORD not in repr((backend.settings(), backend.codec()))
 
 
-def test_another_serializer_and_another_client_are_named_and_not_guessed(
-    look: Callable[..., Any], make_cache: Callable[..., Any]
-) -> None:
-    options = {"SERIALIZER": "django_valkey.serializers.json.JSONSerializer"}
+def test_another_serializer_is_named_and_not_guessed(look: Callable[..., Any]) -> None:
+    options = {"SERIALIZER": "django_valkey.serializers.msgspec.MsgSpecJsonSerializer"}
     _, backend = look("valkey://h:1/0", OPTIONS=options)
     with pytest.raises(InertUnreadable):
         backend.payload(Stored(value=b"[", expires_at=None))
+
+
+def test_compression_that_settings_of_the_site_shape_is_not_guessed(
+    look: Callable[..., Any],
+) -> None:
+    _, backend = look("valkey://h:1/0")
+    with (
+        override_settings(COMPRESS_ZLIB_WBITS=-15),
+        pytest.raises(InertUnreadable, match="settings of the site"),
+    ):
+        backend.payload(Stored(value=b"[", expires_at=None))
+
+
+def test_another_client_is_named_and_not_guessed(make_cache: Callable[..., Any]) -> None:
     foreign = make_cache(CACHE, "valkey://h:1/0", OPTIONS={"CLIENT_CLASS": "builtins.dict"})
     with closing(DjangoValkeyBackend("default", foreign).store()) as store:
         (reason,) = store.capabilities().reasons

@@ -99,7 +99,7 @@ def test_entry_is_read_with_its_absolute_expiry(cache: Any, backend: FileBasedBa
     cache.set("a", {"name": "Ada"}, 60)
     reading = read_one(backend, "a")
     assert isinstance(reading, Stored)
-    assert pickle.loads(backend.payload(reading)) == {"name": "Ada"}
+    assert pickle.loads(backend.payload(reading).raw) == {"name": "Ada"}
     assert reading.expires_at is not None
     assert before + 60 <= reading.expires_at <= time.time() + 60
 

@@ -131,7 +131,7 @@ def test_each_key_is_read_where_the_shard_client_put_it(
             stored = {key.decode() for key in client.scan_iter()}
         assert stored == {f":1:{key}" for key, url in routing.items() if url == shard.url}
     readings = read(looked, *keys, "absent")
-    assert [pickle.loads(looked.backend.payload(one)) for one in readings[:-1]] == keys
+    assert [pickle.loads(looked.backend.payload(one).raw) for one in readings[:-1]] == keys
     assert readings[-1] == Missing()
     assert readings[0].expires_at == pytest.approx(time.time() + 600, abs=5)
 
@@ -253,7 +253,7 @@ def test_what_a_herd_client_wrapped_is_told_without_its_wrapping(
         looked.cache.set(f"stays:{number}", value, None)
     for kind in ("herd", "stays"):
         readings = read(looked, *(f"{kind}:{number}" for number in range(len(VALUES))))
-        assert [pickle.loads(looked.backend.payload(one)) for one in readings] == VALUES
+        assert [pickle.loads(looked.backend.payload(one).raw) for one in readings] == VALUES
     assert dict(looked.backend.settings())["herd_timeout"] == "60"
 
 

@@ -168,6 +168,7 @@ def settings_told() -> dict[str, str]:
     ("setting", "attribute", "unit"),
     [
         ("BUDGET_MS", "budget_seconds", 1000),
+        ("VALUE_MS", "value_seconds", 1000),
         ("MAX_BODY", "max_body_bytes", 1),
         ("MAX_KEYS", "max_keys", 1),
         ("MAX_ANSWER", "max_answer_bytes", 1),

@@ -10,7 +10,7 @@ import pytest
 from cachecheck import heads, model, sums, wire
 from cachecheck.agent import answers, budget, builders, collect, conf, holding, live, moves, nonces
 from cachecheck.agent import describe as agent_describe
-from cachecheck.agent.backends import diskcache_shard, filebased, inflate, locmem
+from cachecheck.agent.backends import diskcache_shard, filebased, inflate, locmem, packing
 from cachecheck.agent.relay import listening
 from cachecheck.coordinator import (
     ask,
@@ -82,8 +82,9 @@ IN_CODE = {
     "characters of a value that is shown": MOST_CHARACTERS,
     "places in one tree of digests": model.MAX_TWIGS,
     "names that a value refers to, told of each kind": model.MAX_NAMES,
-    "depth of a pickle": Limits().max_depth,
-    "operations of a pickle": Limits().max_operations,
+    "memory of its own that a decompressor may take": packing.MEMORY_BYTES,
+    "depth of a value": Limits().max_depth,
+    "operations of reading a value": Limits().max_operations,
     "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
     "parsing one dump of memcached, processor time": dump.MAX_PARSING_SECONDS,
     "asking the stores of all caches who they are": agent_describe.MAX_SECONDS,
@@ -130,6 +131,7 @@ IN_CODE = {
 # The budget's default is compared with the setting's, and the lock on surveys is one by nature.
 ELSEWHERE = {
     "processor time of one probe's reading, survey or list",
+    "processor time of one value's structure, where it is the first of a probe",
     "surveys and lists at once in one worker",
     "requests at once in one worker that ask for the truth",
 }

@@ -90,6 +90,7 @@ def _django_redis(url: str, **options: str) -> dict[str, Any]:
 
 def test_node_that_is_configured_otherwise_is_named(fleet: tuple[Node, ...], check: Check) -> None:
     drifts = {f"{name}-drift": [code] for name, code in DRIFTS.items()}
+    drifts["serializer-drift"].append("V004")  # neither half reads what the other one wrote
     for alias in drifts:
         fleet[0].app("set_many", cache=alias, value={"a": 1, "b": {"c": "d"}}, timeout=None)
     checked = check(fleet, *caches(*drifts))

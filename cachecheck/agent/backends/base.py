@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from django.core.cache.backends.base import BaseCache
 
+    from cachecheck.inert import Encoded
     from cachecheck.model import Namespace, Naming, Scope, ServerCounters
     from cachecheck.stores.base import Store
 
@@ -83,10 +84,12 @@ class Backend:
         del store
         return None
 
-    def payload(self, stored: Stored) -> bytes:
-        """Give the pickle inside the stored bytes, executing nothing of it.
+    def payload(self, stored: Stored) -> bytes | Encoded:
+        """Give the encoded value inside the stored bytes, executing nothing of it.
 
-        Raises ``InertUnreadable`` for a codec that is not known, ``InertTooLarge`` past a bound.
+        Bytes alone are a pickle. Raises ``InertUnreadable`` for a codec that is not known,
+        ``InertUndecodable`` where the application cannot read it either, ``InertTooLarge`` past a
+        bound.
         """
         raise NotImplementedError
 

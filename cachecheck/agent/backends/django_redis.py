@@ -5,21 +5,20 @@ django-valkey was made of it, and differs in names.
 
 from __future__ import annotations
 
-import lzma
 import pickle
 import re
-import zlib
 from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.herd import unwrapped
-from cachecheck.agent.backends.inflate import inflate
+from cachecheck.agent.backends.packing import packing_of, unpack
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.agent.namespaces import observe
 from cachecheck.agent.own_reads import own_reads
 from cachecheck.errors import InertUnreadable
+from cachecheck.inert import Encoded
 from cachecheck.stores.early import EarlyStore
 from cachecheck.stores.readings import pickled_integer
 from cachecheck.stores.redis import (
@@ -32,13 +31,13 @@ from cachecheck.stores.redis import (
 from cachecheck.stores.unsupported import UnsupportedStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import redis
     from django.core.cache.backends.base import BaseCache
 
     from cachecheck.agent.backends.base import Pairs
-    from cachecheck.agent.backends.inflate import Decompressor
+    from cachecheck.inert.codecs import Codec
     from cachecheck.model import Namespace, ServerCounters
     from cachecheck.stores.base import Store, Stored
 
@@ -54,15 +53,12 @@ _LIBRARIES = {
     "django_redis.compressors.zstd.ZStdCompressor": "pyzstd",
     "django_redis.serializers.msgpack.MSGPackSerializer": "msgpack",
 }
-_LZMA_MEMORY_BYTES = 64 << 20
 _SEVERAL = 2
 
-_DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
-    "django_redis.compressors.zlib.ZlibCompressor": zlib.decompressobj,
-    "django_redis.compressors.gzip.GzipCompressor": lambda: zlib.decompressobj(wbits=31),
-    "django_redis.compressors.lzma.LzmaCompressor": lambda: lzma.LZMADecompressor(
-        memlimit=_LZMA_MEMORY_BYTES
-    ),
+_CODECS: dict[str, Codec] = {
+    _PICKLE: "pickle",
+    "django_redis.serializers.json.JSONSerializer": "json",
+    "django_redis.serializers.msgpack.MSGPackSerializer": "msgpack",
 }
 
 
@@ -142,15 +138,18 @@ class DjangoRedisBackend(Backend):
             return store.counters()
         return None
 
-    def payload(self, stored: Stored) -> bytes:
-        """Give the pickle, decompressed within bounds; integers, stored as digits, are made one."""
-        serializer, compressor = (value for _, value in self.codec()[:2])
-        if self._obstacle() is not None or serializer != self._own(_PICKLE):
-            raise InertUnreadable(f"unknown serializer {serializer}")
-        pickled = self._pickled_number(stored.value) or _decompressed(
-            stored.value, self._as_django_redis(compressor)
-        )
-        return unwrapped(pickled) if self._early_seconds else pickled
+    def payload(self, stored: Stored) -> Encoded:
+        """Give the value, decompressed within bounds; numbers, stored as digits, are pickled."""
+        serializer, compressor = (self._as_django_redis(value) for _, value in self.codec()[:2])
+        if self._obstacle() is not None or serializer not in _CODECS:
+            raise InertUnreadable(f"unknown serializer {dict(self.codec())['serializer']}")
+        packing = packing_of(compressor)
+        number = self._pickled_number(stored.value)
+        if number is not None:
+            return Encoded(raw=number)
+        raw, packed_by = (stored.value, None) if packing is None else unpack(stored.value, packing)
+        raw = unwrapped(raw) if self._early_seconds else raw
+        return Encoded(raw=raw, codec=_CODECS[serializer], packed_by=packed_by)
 
     def encoded(self, value: object) -> Stored:
         """Serialize and compress a value as the client does; integers stay digits."""
@@ -272,14 +271,3 @@ class DjangoRedisBackend(Backend):
     def _options(self) -> dict[str, Any]:
         cache: Any = self.cache
         return dict(cache._params.get("OPTIONS", {}))  # noqa: SLF001
-
-
-def _decompressed(value: bytes, compressor: str) -> bytes:
-    if compressor == _IDENTITY:
-        return value
-    if compressor not in _DECOMPRESSORS:
-        raise InertUnreadable(f"unknown compressor {compressor}")
-    try:
-        return inflate(_DECOMPRESSORS[compressor](), value)
-    except (zlib.error, lzma.LZMAError):
-        return value  # short values are stored as they are

@@ -21,7 +21,8 @@ from cachecheck.agent.backends.expiry import MAX_EXPIRY_BYTES, parse_expiry
 from cachecheck.agent.backends.files import named, nearest_existing, open_untouched, read_rest
 from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.worker import this_worker
-from cachecheck.errors import InertUnreadable, StoreDenied, StoreError, StoreUnsupported
+from cachecheck.errors import InertUndecodable, StoreDenied, StoreError, StoreUnsupported
+from cachecheck.inert import Encoded
 from cachecheck.model import Capabilities, Expired, Failed, Missing, StoreIdentity
 from cachecheck.stores import walking
 from cachecheck.stores.base import Page, Stored
@@ -236,12 +237,13 @@ class FileBasedBackend(Backend):
             ("compressor", "zlib"),
         )
 
-    def payload(self, stored: Stored) -> bytes:
+    def payload(self, stored: Stored) -> Encoded:
         """Decompress the value, within bounds."""
         try:
-            return inflate(zlib.decompressobj(), stored.value)
+            raw = inflate(zlib.decompressobj(), stored.value)
         except zlib.error as exc:
-            raise InertUnreadable("the value is not a zlib stream") from exc
+            raise InertUndecodable("the value is not a zlib stream") from exc
+        return Encoded(raw=raw, packed_by="zlib")
 
     def encoded(self, value: object) -> Stored:
         """Pickle a value and compress it."""

@@ -16,7 +16,7 @@ from cachecheck.agent.backends.inflate import inflate
 from cachecheck.agent.backends.memcached import MemcachedBackend, spelled
 from cachecheck.agent.backends.shown import dotted, shown_options
 from cachecheck.agent.own_reads import own_reads
-from cachecheck.errors import InertUnreadable
+from cachecheck.errors import InertUndecodable, InertUnreadable
 from cachecheck.stores.base import Stored
 from cachecheck.stores.memcached import Endpoint, MemcachedStore
 from cachecheck.stores.unsupported import UnsupportedStore
@@ -170,7 +170,7 @@ def _decompressed(
     try:
         return inflate(zlib.decompressobj(), value), flags & ~serdes.FLAG_COMPRESSED, inner
     except zlib.error as exc:
-        raise InertUnreadable("the compressed data is damaged") from exc
+        raise InertUndecodable("the compressed data is damaged") from exc
 
 
 def _pickled(value: bytes, flags: int) -> bytes:
@@ -183,7 +183,7 @@ def _pickled(value: bytes, flags: int) -> bytes:
         if flags & _INTEGER:
             return pickle.dumps(int(value), protocol=4)
     except ValueError as exc:
-        raise InertUnreadable("the value does not fit its flags") from exc
+        raise InertUndecodable("the value does not fit its flags") from exc
     if flags & serdes.FLAG_PICKLE:
         return value
     raise InertUnreadable(f"unknown flags {flags}")

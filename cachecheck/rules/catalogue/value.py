@@ -12,7 +12,8 @@ KINDS = (
         meaning="One key has different values on different views, and it stays so: users see one "
         "or the other depending on the worker that serves them.",
         detection="Structural digests differ and went on differing through the settle time. Where "
-        "the bytes differ and the structure cannot be told, it is a warning.",
+        "the bytes differ and the structure cannot be told, it is a warning. Trees of digests show "
+        "at which paths the values differ.",
         not_confused_with="Equal values in different bytes (V003); a key in use (V005); a write in "
         "flight.",
         remedy="If B001, B002, B003 or a namespace finding is reported for this cache, mend that "
@@ -41,6 +42,23 @@ KINDS = (
         not_confused_with="Different values (V001).",
         remedy="Nothing needs to be done: sets, dicts and pickle versions are often written in "
         "different bytes. If F005 or B010 is reported too, mend those.",
+    ),
+    Kind(
+        code="V004",
+        name="unreadable-value",
+        severity="error",
+        meaning="The application on some view cannot read what is stored under a key: it raises an "
+        "error there, or takes the entry for a miss.",
+        detection="A class, module or model that the value refers to is not there in the worker, "
+        "or the bytes cannot be decoded by the codec configured there. Nothing is imported or "
+        "loaded to find out, and a second look must say the same. Looked at are named keys, keys "
+        "that differ, and up to 100 of the sample, once on each node.",
+        not_confused_with="A codec that cachecheck does not know, and values too large to say, "
+        "which are no finding; a module that no process has loaded yet, which counts as there "
+        "where its file is.",
+        remedy="Delete the key, or deploy the release that wrote it on that node as well (F006, "
+        "F005, B010). Put a version into keys whose values are objects of your own, or cache plain "
+        "dicts, so that releases do not meet each other's classes.",
     ),
     Kind(
         code="V005",

@@ -16,6 +16,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import BaseCache, caches
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse, QueryDict
+from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 
 from harness.site import truth
@@ -94,7 +95,10 @@ def _look(cache: BaseCache, hits: int, misses: int) -> None:
 
 
 def _value(asked: QueryDict) -> Any:
-    """Return what is to be stored: JSON in `value`, or a Python literal in `literal`."""
+    """Return what is to be stored: JSON in `value`, a Python literal, or an object of the shop."""
+    if "shop" in asked:
+        made = import_string(f"harness.site.shop.{asked['shop']}")
+        return made(**ast.literal_eval(asked.get("literal", "{}")))
     if "literal" in asked:
         return ast.literal_eval(asked["literal"])
     return json.loads(asked["value"])

@@ -1,0 +1,1 @@
+"""What the site keeps in its caches; what there is of it depends on the setting SHOP_RELEASE."""
