@@ -35,7 +35,16 @@ if TYPE_CHECKING:
 
 _GROUPS_SHOWN = 3
 _REASONS_KEPT = 20
-_HASHING = ("hasher", "OPTIONS.hasher", "behaviors.")
+_HASHING = frozenset(
+    {
+        "hasher",
+        "behaviors.auto_eject",
+        "behaviors.distribution",
+        "behaviors.hash",
+        "behaviors.ketama_weighted",
+        "behaviors.num_replicas",
+    }
+)
 
 
 class Routed(Value, frozen=True, kw_only=True):
@@ -240,7 +249,7 @@ def _sorted(these: frozenset[str], others: frozenset[str]) -> list[str]:
 
 def _hashing(sight: Sight) -> Mapping[str, str]:
     settings = sight.cache.settings
-    return {name: value for name, value in settings if name.startswith(_HASHING)}
+    return {name: value for name, value in settings if name in _HASHING}
 
 
 # --- lists alone ---------------------------------------------------------------------------

@@ -68,6 +68,7 @@ def fleet(
             "pylibmc": (ordered, ordered),
             "pylibmc-ketama": (ordered, other_order),
             "pylibmc-drift": (ordered, other_order),
+            "pylibmc-hash-drift": (ordered, ordered),
         }
 
     def settings(number: int) -> dict[str, Any]:
@@ -80,6 +81,7 @@ def fleet(
                 "SHARDS": 4 if number == 2 else 8,
             },
             **{name: _cache(name, both[number == 2]) for name, both in lists.items()},
+            **({HASHED: _hashed(ordered, "md5")} if HAS_PYLIBMC and number == 2 else {}),
         }
 
     each = ({"caches": settings(number)} for number in range(3))
@@ -93,6 +95,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "shards": SHARDED,
     "shards-drift": SHARDED,
 }
+HASHED = "pylibmc-hash-drift"
 BACKENDS = {"pylibmc": PYLIBMC, "shards": DJANGO_REDIS}
 
 
@@ -103,6 +106,10 @@ def _cache(name: str, servers: list[str]) -> dict[str, Any]:
         "KEY_PREFIX": name,
         "OPTIONS": OPTIONS.get(name, {}),
     }
+
+
+def _hashed(servers: list[str], name: str) -> dict[str, Any]:
+    return _cache(HASHED, servers) | {"OPTIONS": {"behaviors": {"hash": name}}}
 
 
 def _fill(node: Node, *aliases: str) -> None:
@@ -208,14 +215,17 @@ def test_list_in_another_order_sends_keys_of_libmemcached_elsewhere(
     fleet: tuple[Node, ...], servers: list[MemcachedServer], check: Check
 ) -> None:
     _fill(fleet[0], "pylibmc", "pylibmc-ketama", "pylibmc-drift")
-    checked = check(fleet, *caches("pylibmc", "pylibmc-ketama", "pylibmc-drift"))
+    checked = check(fleet, *caches("pylibmc", "pylibmc-ketama", "pylibmc-drift", HASHED))
     assert checked.exit_code == 1
     assert checked.codes_by_cache == {
         "pylibmc": [],
         "pylibmc-ketama": [],
         "pylibmc-drift": ["B004"],
+        HASHED: ["B004"],
     }
-    found = checked.only("B004")
+    found, hashed = sorted(checked.findings, key=lambda one: one["cache"])
+    assert "keys are hashed in another way" in hashed["message"]
+    assert outliers(hashed) == views_of(fleet[2])
     assert outliers(found) == views_of(fleet[2])
     assert "the servers stand in another order" in found["message"]
     named = set(found["evidence"]["keys_per_server"]["A"])
