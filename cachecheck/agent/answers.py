@@ -50,7 +50,7 @@ log = logging.getLogger("cachecheck.agent")
 
 BUSY_RETRY_SECONDS = 0.5
 READS_AT_ONCE = 2
-MOVES_AT_ONCE = 4
+MOVES_AT_ONCE = 8
 
 _surveying = Lock()
 _reading = BoundedSemaphore(READS_AT_ONCE)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cachecheck import __version__
+from cachecheck.cli.canary import canary
 from cachecheck.cli.check import check
 from cachecheck.cli.demo import demo
 from cachecheck.cli.explain import explain
@@ -42,5 +43,5 @@ def _root(
     """Compare the caches of a Django fleet, over every worker of every node."""
 
 
-for _command in (check, nodes, key, explain, init, demo):
+for _command in (check, nodes, key, canary, explain, init, demo):
     app.command(cls=Command)(_command)

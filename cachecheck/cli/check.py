@@ -32,9 +32,11 @@ def check(  # noqa: PLR0913  one argument for each option
     sample: words.Sample = None,
     all_: words.All = False,
     allow_touch: words.AllowTouch = False,
+    canary: words.WithCanary = False,
     resume: words.Resume = None,
     max_scan: words.MaxScan = None,
     ttl_tolerance: words.TtlTolerance = None,
+    lag_tolerance: words.LagTolerance = None,
     settle: words.Settle = None,
     window: words.Window = None,
     select: words.Select = None,
@@ -81,8 +83,10 @@ def check(  # noqa: PLR0913  one argument for each option
         "sample": sample,
         "all": all_ or None,
         "allow_touch": allow_touch or None,
+        "canary": canary or None,
         "max_scan": max_scan,
         "ttl_tolerance": ttl_tolerance,
+        "lag_tolerance": lag_tolerance,
         "settle": settle,
         "window": window,
         "select": wiring.split_codes(select),
@@ -97,7 +101,7 @@ def check(  # noqa: PLR0913  one argument for each option
         "rate": rate,
     }
     setup = wiring.set_up(who, given)
-    _configure_log(is_verbose=verbose)
+    output.configure_log(is_verbose=verbose)
     shows_progress = not (no_progress or quiet)
     if plan:
         _plan(setup, shows_progress=shows_progress)
@@ -106,23 +110,16 @@ def check(  # noqa: PLR0913  one argument for each option
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
 
     report = report_of(observed, setup.options, known)
-    if not (quiet and report.verdict == "consistent"):
-        output.show(report, format_, is_verbose=verbose)
-    output.save(report, files)
+    output.give(report, format_, files, is_verbose=verbose, is_quiet=quiet)
     raise typer.Exit(0 if exit_zero else output.EXIT_CODES[report.verdict])
 
 
 def _plan(setup: Setup, *, shows_progress: bool) -> None:
-    observed = run(setup, shows_progress=shows_progress, reads="nothing")
+    from cachecheck.cli import wiring  # noqa: PLC0415  --help stays quick
+
+    reading = wiring.without_canary(setup)
+    observed = run(reading, shows_progress=shows_progress, reads="nothing")
     from cachecheck.coordinator.plan import plan_of  # noqa: PLC0415  --help stays quick
 
     for line in plan_of(observed, setup.options):
         sys.stdout.write(f"{line}\n")
-
-
-def _configure_log(*, is_verbose: bool) -> None:
-    import logging  # noqa: PLC0415  --help stays quick
-
-    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
-    if is_verbose:
-        logging.getLogger("cachecheck").setLevel(logging.DEBUG)

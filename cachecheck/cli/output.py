@@ -49,6 +49,24 @@ def save(report: Report, files: Sequence[Path]) -> None:
             sys.stderr.write(f"cachecheck: the report is not saved to {file}: {exc.strerror}\n")
 
 
+def configure_log(*, is_verbose: bool) -> None:
+    """Log to standard error, and each probe where everything is wanted."""
+    import logging  # noqa: PLC0415  --help stays quick
+
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s")
+    if is_verbose:
+        logging.getLogger("cachecheck").setLevel(logging.DEBUG)
+
+
+def give(
+    report: Report, format_: str, files: Sequence[Path], *, is_verbose: bool, is_quiet: bool
+) -> None:
+    """Write the report to standard output, or nothing where all is well and quiet; and save it."""
+    if not (is_quiet and report.verdict == "consistent"):
+        show(report, format_, is_verbose=is_verbose)
+    save(report, files)
+
+
 def show(report: Report, format_: str, *, is_verbose: bool) -> None:
     """Write the report to standard output."""
     from cachecheck.reporting import json, table  # noqa: PLC0415  --help stays quick

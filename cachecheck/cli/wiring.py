@@ -63,8 +63,20 @@ def set_up(who: Who, given: dict[str, Any]) -> Setup:
     config = configuration.load(path) if path else configuration.Config()
     options = _options(given, config)
     targets = _targets(who, config, path)
+    if options.canary and not any(isinstance(target, Target) for target in targets):
+        raise UsageError(
+            "a canary writes through Django nodes that have the agent, and never to stores that "
+            "are read directly: name a node, such as web-1:8000"
+        )
     _demand_usable_certificates(targets)
     return Setup(targets=targets, options=options)
+
+
+def without_canary(setup: Setup) -> Setup:
+    """Give a setup in which nothing is written."""
+    return msgspec.structs.replace(
+        setup, options=msgspec.structs.replace(setup.options, canary=False)
+    )
 
 
 def split_codes(words: Iterable[str] | None) -> tuple[str, ...] | None:

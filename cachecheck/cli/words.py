@@ -162,6 +162,14 @@ AllowTouch: TypeAlias = Annotated[
         rich_help_panel=_WHAT,
     ),
 ]
+WithCanary: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--canary",
+        help="Try what caches do as well, by writing under keys of our own where nodes allow it.",
+        rich_help_panel=_WHAT,
+    ),
+]
 Resume: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -186,6 +194,15 @@ TtlTolerance: TypeAlias = Annotated[
         "--ttl-tolerance",
         metavar="SECONDS",
         help="How far expiries may be apart; default: 2.",
+        rich_help_panel=_HOW,
+    ),
+]
+LagTolerance: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--lag-tolerance",
+        metavar="SECONDS",
+        help="How late a canary's write may be seen; default: 0.5.",
         rich_help_panel=_HOW,
     ),
 ]

@@ -82,6 +82,7 @@ class DefaultsTable(Value, frozen=True, kw_only=True):
     sample: int | None = None
     max_scan: int | None = None
     ttl_tolerance: float | None = None
+    lag_tolerance: float | None = None
     settle: float | None = None
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None

@@ -54,6 +54,7 @@ def cover(
         *routing.undecided(observed.fleet),
         *_stores(observed),
         *_set_apart(observed),
+        *(line for trial in observed.trials for line in trial.undecided),
         *(
             line
             for entries in observed.entries
@@ -65,7 +66,9 @@ def cover(
             )
         ),
     )
-    return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=notes_of(observed))
+    return Coverage(
+        undecided=tuple(dict.fromkeys(undecided)), notes=notes_of(observed, options.lag_tolerance)
+    )
 
 
 def _time(observed: Observed) -> Iterator[str]:
@@ -108,7 +111,7 @@ def _backends(observed: Observed) -> Iterator[str]:
 
 
 def _stores(observed: Observed) -> Iterator[str]:
-    for stores in observed.stores:
+    for stores in observed.stores if observed.maps_stores else ():
         declared = {
             cache.declared_scope
             for worker in observed.fleet.workers

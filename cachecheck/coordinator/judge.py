@@ -20,6 +20,7 @@ from cachecheck.model import Finding, Key, Report, RunRow, Severity, Verdict
 from cachecheck.moments import iso
 from cachecheck.rules import (
     backend,
+    behaviour,
     builders,
     collapse,
     collisions,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 RANK: dict[Severity, int] = {"info": 0, "warning": 1, "error": 2}
 _SIGN = re.compile(r"\W")
+_KEEPING_APART = ("B001", "B002", "B003", "B004", "B007", "N001", "N002", "N003", "B010")
 OF_COVERAGE = frozenset({"F001", "F002", "F004", "F008"})
 
 
@@ -119,8 +121,21 @@ def _judged(
         *hit_ratio.check(seen),
         *collapse.check(seen, baseline),
     )
+    found += behaviour.check(seen, observed.trials, options.lag_tolerance, _causes(found))
     explained = rollout.explain(found, seen, options.rollout_grace)
     return selection.ordered(explained)
+
+
+def _causes(found: Findings) -> dict[str, str]:
+    """Give, by cache, the first code of those that keep views from seeing one store."""
+    codes: dict[str, set[str]] = {}
+    for one in found:
+        codes.setdefault(one.cache or "", set()).add(one.code)
+    return {
+        cache: cause
+        for cache, several in codes.items()
+        if (cause := next((code for code in _KEEPING_APART if code in several), None))
+    }
 
 
 def _wanted(found: Findings, options: Options) -> Findings:

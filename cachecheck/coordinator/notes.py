@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cachecheck.coordinator import truths
 from cachecheck.coordinator.phrases import entries_of, keys_of
+from cachecheck.rules.behaviour import slow_once
 from cachecheck.rules.value import CODES
 
 if TYPE_CHECKING:
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.run import Observed
+    from cachecheck.rules.trials import Trial
 
 
-def notes_of(observed: Observed) -> dict[str, tuple[str, ...]]:
+def notes_of(observed: Observed, lag_tolerance_seconds: float) -> dict[str, tuple[str, ...]]:
     """Say of each alias what does not touch the verdict, and should be known."""
     notes: dict[str, list[str]] = {alias: [] for alias in observed.aliases}
     for entries in observed.entries:
@@ -27,9 +29,22 @@ def notes_of(observed: Observed) -> dict[str, tuple[str, ...]]:
                 f"entries were compared within each of {count} groups of views only, which differ "
                 "in namespace, backend, codec or routing"
             )
+    for trial in observed.trials:
+        notes[trial.cache].extend(_trial_notes(trial, lag_tolerance_seconds))
     for alias in observed.aliases:
         notes[alias].extend(_counting_note(observed, alias))
     return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
+
+
+def _trial_notes(trial: Trial, lag_tolerance_seconds: float) -> Iterator[str]:
+    yield from trial.notes
+    late = slow_once(trial, lag_tolerance_seconds)
+    if late:
+        slowest = max(one.lag_seconds for one in late)
+        yield f"what a canary wrote was seen late once, after up to {slowest * 1000:.0f} ms"
+    if trial.pairs_chosen < trial.pairs:
+        tried = f"{trial.pairs_chosen} of {trial.pairs} pairs of views"
+        yield f"a canary tried {tried}, drawn at random"
 
 
 def _cohorts(observed: Observed) -> Counter[tuple[str, str]]:

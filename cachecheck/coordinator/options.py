@@ -6,13 +6,14 @@ from math import isfinite
 from typing import Literal
 
 from cachecheck.errors import UsageError
-from cachecheck.model import Severity, Value
+from cachecheck.model import LONGEST_SECONDS, Severity, Value
 from cachecheck.wire import MAX_SAMPLE
 
 Details = Literal["none", "readings", "values"]
 
 MAX_KEY_CHARS = 250
 MAX_MATCH_CHARS = 500  # as on the wire
+MOST_CANARY_SETTLE = 30
 
 
 class Options(Value, frozen=True, kw_only=True):
@@ -22,6 +23,7 @@ class Options(Value, frozen=True, kw_only=True):
     and draws a sample only where more differs than can be listed. ``caches`` empty: all. ``window``
     None: hits are compared as they were counted since each worker's start. ``details`` shows what
     each view has of the named keys, or also the values, of nodes that allow it.
+    ``canary``: try what caches do by writing, too.
     """
 
     caches: tuple[str, ...] = ()
@@ -30,8 +32,10 @@ class Options(Value, frozen=True, kw_only=True):
     sample: int | None = None
     all: bool = False
     allow_touch: bool = False
+    canary: bool = False
     max_scan: int = 200_000
     ttl_tolerance: float = 2.0
+    lag_tolerance: float = 0.5
     settle: float = 10.0
     max_findings: int = 1000
     fail_on: Severity = "warning"
@@ -61,6 +65,7 @@ _AT_LEAST = {
     "sample": 0,
     "max_scan": 1,
     "ttl_tolerance": 0,
+    "lag_tolerance": 0,
     "settle": 0,
     "max_findings": 1,
     "timeout": 0.05,
@@ -93,6 +98,11 @@ def demand_sensible(options: Options) -> Options:
         raise UsageError(
             f"--window {options.window:g} leaves no time within --deadline {options.deadline:g}: "
             "raise --deadline"
+        )
+    if options.canary and options.settle > MOST_CANARY_SETTLE:
+        raise UsageError(
+            f"--settle {options.settle:g} is too long for a canary, which writes for "
+            f"{LONGEST_SECONDS} s at most: {MOST_CANARY_SETTLE} is the longest"
         )
     if len(options.match) > MAX_MATCH_CHARS or not _is_text(options.match):
         raise UsageError(f"--match takes a glob of up to {MAX_MATCH_CHARS} characters in UTF-8")

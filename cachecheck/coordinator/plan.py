@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.audit.audit import SEVERAL
+from cachecheck.coordinator.canary.circles import by_cache, choose_pairs, circles, count_pairs
 from cachecheck.coordinator.stores import needs_witnesses
 from cachecheck.coordinator.units import auditors, surveyors, touches, units_of
 from cachecheck.coordinator.views import cohorts, seen_views
@@ -36,6 +37,18 @@ def plan_of(observed: Observed, options: Options) -> Iterator[str]:
             if options.all and not is_allowed:
                 yield "every key would be moved in the eviction order: only with --allow-touch"
             yield from _cohort(cohort, units, surveyors(cohort, units, stores), options)
+    if options.canary:
+        yield from _canaries(observed)
+
+
+def _canaries(observed: Observed) -> Iterator[str]:
+    for members in by_cache(seen_views(observed.fleet, observed.aliases)):
+        found = circles(members)
+        chosen, pairs = len(choose_pairs(found, observed.run)), count_pairs(found)
+        yield (
+            f"{members[0].view.cache}: let a canary write through {len(members)} views, and look "
+            f"for it in {chosen} of {pairs} pairs of them"
+        )
 
 
 def _node(node: ObservedNode) -> str:

@@ -151,6 +151,20 @@ class Prober:
         self.rate.charge(max(0, _scanned(outcome) - reserved))
         return outcome
 
+    async def ask_each(
+        self,
+        node: str,
+        wanted: Mapping[Group, frozenset[str]],
+        request_for: Callable[[tuple[str, ...]], AnyRequest],
+    ) -> dict[Group, Outcome]:
+        """Ask workers of one node; a group of which nobody was heard may be absent."""
+        if node in self._silent_nodes:
+            return {}
+        found = await self._nodes[node].ask(wanted, request_for)
+        if any(is_unheard(found.get(group)) for group in wanted):
+            self.nodes_with_lost_workers.add(node)
+        return found
+
     async def read(
         self,
         units: Sequence[Unit],

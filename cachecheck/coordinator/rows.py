@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from cachecheck.coordinator.canary.rows import canary_row
 from cachecheck.coordinator.contents import contents_of
 from cachecheck.coordinator.hit_rows import hit_ratio_rows
 from cachecheck.coordinator.store_rows import store_rows
@@ -115,6 +116,7 @@ def _cache_row(
         agreement=_agreement_row(entries),
         hit_ratios=hit_ratio_rows(alias, observed.fleet),
         hit_ratios_said=told(observed.fleet, alias),
+        canaries=tuple(canary_row(one) for one in observed.trials if one.cache == alias),
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from cachecheck.coordinator.audit import Ledger, State
+from cachecheck.coordinator.canary import let_out
 from cachecheck.coordinator.comparing import Work, compare_entries
 from cachecheck.coordinator.contents import heads_in_use
 from cachecheck.coordinator.deadline import Deadline
@@ -31,6 +32,7 @@ from cachecheck.digest import new_seed
 from cachecheck.errors import UsageError
 from cachecheck.model import Key, Value
 from cachecheck.rules.observations import Fleet, ObservedWorker, StoreMap
+from cachecheck.rules.trials import Trial
 from cachecheck.wire import Describe
 
 if TYPE_CHECKING:
@@ -64,8 +66,10 @@ class Observed(Value, frozen=True, kw_only=True):
     entries: tuple[Entries, ...]
     details: tuple[Detail, ...] = ()
     heads_in_use: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
     is_out_of_time: bool = False
     reads_entries: bool = True
+    maps_stores: bool = True
 
 
 async def observe(  # noqa: PLR0913  each is another side of the run
@@ -150,6 +154,9 @@ class _Looking:
             fleet = await look_again(
                 self._prober, fleet, self._request, settle_seconds=options.settle
             )
+        trials: tuple[Trial, ...] = ()
+        if options.canary:
+            trials = await let_out(self._prober, views, options.settle, self._progress)
         return Observed(
             run=state.run,
             started_at=state.started_at,
@@ -160,7 +167,9 @@ class _Looking:
             entries=entries,
             details=details,
             heads_in_use=heads_in_use(fleet),
+            trials=trials,
             reads_entries=reads == "entries",
+            maps_stores=reads != "nothing",
         )
 
 

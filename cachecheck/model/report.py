@@ -210,6 +210,55 @@ class HitRatioRow(Value, frozen=True, kw_only=True):
     groups: tuple[KeyGroupRow, ...] = ()
 
 
+class CanaryStepRow(Value, frozen=True, kw_only=True):
+    """What one thing that a canary tried came to; the times are of what was seen."""
+
+    step: Literal[
+        "set",
+        "set-anew",
+        "delete",
+        "none",
+        "unicode",
+        "large",
+        "add",
+        "incr",
+        "expiry",
+        "touch",
+    ]
+    tried: int
+    failed: int
+    of: Literal["pairs", "keys", "views"]
+    median_seconds: float | None = None
+    max_seconds: float | None = None
+
+
+class PropagationRow(Value, frozen=True, kw_only=True):
+    """How long it took until what one node wrote was seen on another, or on itself."""
+
+    writer: str
+    reader: str
+    tried: int
+    seen: int
+    median_seconds: float | None
+    max_seconds: float | None
+
+
+class CanaryRow(Value, frozen=True, kw_only=True):
+    """What a canary found of one application's cache, through ``views`` of it.
+
+    ``pairs`` counts the ordered pairs of views that are meant to share a store. The first look for
+    what was written came ``first_look_seconds`` after the write, in the median.
+    """
+
+    application: str
+    views: int
+    pairs: int
+    pairs_tried: int
+    first_look_seconds: float | None
+    steps: tuple[CanaryStepRow, ...]
+    propagation: tuple[PropagationRow, ...]
+
+
 class CacheRow(Value, frozen=True, kw_only=True):
     """One alias over the whole fleet."""
 
@@ -220,6 +269,7 @@ class CacheRow(Value, frozen=True, kw_only=True):
     agreement: AgreementRow
     hit_ratios: tuple[HitRatioRow, ...] = ()
     hit_ratios_said: str | None = None
+    canaries: tuple[CanaryRow, ...] = ()
 
 
 class HeldRow(Value, frozen=True, kw_only=True):

@@ -5,6 +5,10 @@ from __future__ import annotations
 _INTERVAL = "Wilson interval at 95 % confidence, low and high; null where there is no share."
 _RATIO = "hits / (hits + misses); null without looks."
 _NOT_COUNTED = "Null where whoever counted does not count them."
+_LAG = (
+    "From the end of the write to the end of the first look that saw it, at the most; 0 where the"
+    " first look did. Null where none did, or that is not measured."
+)
 _VIEWS = "Labels of workers (workers[].id of a node), or node names for stores read directly."
 
 FIELDS: dict[str, dict[str, str]] = {
@@ -75,6 +79,35 @@ FIELDS: dict[str, dict[str, str]] = {
         "hit_ratios": "Hits and misses, where they are counted.",
         "hit_ratios_said": "Whether the ratios of nodes were compared, or had too few requests;"
         " null where there are no two nodes that count.",
+        "canaries": "What canaries found, one for each application; none where none was let out.",
+    },
+    "CanaryRow": {
+        "application": "Whose cache it is.",
+        "views": "Through how many views it was tried.",
+        "pairs": "Ordered pairs of two views that are meant to share a store.",
+        "pairs_tried": "Of how many of these the one was looked through for what the other set.",
+        "first_look_seconds": "How soon after a write the first look came, in the median; null"
+        " without looks.",
+        "steps": "What was tried, and how often it failed.",
+        "propagation": "How long it took from node to node; the worst 400 where they are more.",
+    },
+    "CanaryStepRow": {
+        "step": "set, set-anew and delete, looked for through others; none, unicode and large: set"
+        " with None, in Unicode, and with 1.5 MB; add: a lock that all race for; incr: a number"
+        " that all count up; expiry: 2 seconds; touch: an entry that is prolonged.",
+        "tried": "How many were tried to the end.",
+        "failed": "How many of them did not do what they should.",
+        "of": "What is counted: pairs of views, also of a view with itself; keys; views.",
+        "median_seconds": _LAG,
+        "max_seconds": _LAG,
+    },
+    "PropagationRow": {
+        "writer": "The node through which it was written.",
+        "reader": "The node through which it was looked for; the same one: on itself.",
+        "tried": "Writes and deletes that were looked for.",
+        "seen": "How many of them were seen.",
+        "median_seconds": _LAG,
+        "max_seconds": _LAG,
     },
     "StoreRow": {
         "id": "A name for the store within this report.",

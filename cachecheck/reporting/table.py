@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.reporting.caches import table_of_caches
+from cachecheck.reporting.canaries import is_only_canaries, tables_of_canaries
 from cachecheck.reporting.findings import blocks
 from cachecheck.reporting.layout import NARROWEST, Page, cells, paragraph
 from cachecheck.reporting.nodes import heard, heard_briefly, table_of_nodes
 from cachecheck.reporting.words import count, duration, plural
 
 if TYPE_CHECKING:
-    from cachecheck.model import Report
+    from cachecheck.model import CacheRow, Report
 
 _SEVERITIES = ("error", "warning", "info")
 _MOST_SENTENCES = 5
@@ -33,10 +34,16 @@ def render(
         *blocks(report, page),
         _undecided(report, page),
         table_of_nodes(report.nodes, page),
-        table_of_caches(report.caches, page),
+        table_of_caches(_compared(report), page),
+        *tables_of_canaries(report.caches, page),
         _footer(report, page),
     )
     return "\n\n".join("\n".join(section) for section in sections if section) + "\n"
+
+
+def _compared(report: Report) -> tuple[CacheRow, ...]:
+    """Give the caches that have a row among those that were compared."""
+    return tuple(cache for cache in report.caches if not is_only_canaries(cache))
 
 
 def _verdict(report: Report, page: Page) -> list[str]:

@@ -25,6 +25,8 @@ from cachecheck.coordinator import (
     witness,
 )
 from cachecheck.coordinator.audit import audit, listing, pacing, scheme, summing
+from cachecheck.coordinator.canary import circles, outing, seeing
+from cachecheck.coordinator.canary import rows as canary_rows
 from cachecheck.inert import Limits
 from cachecheck.inert.outline import MOST_PLACES
 from cachecheck.inert.showing import MOST_CHARACTERS
@@ -112,6 +114,11 @@ IN_CODE = {
     "stored keys looked at per store": _RUN.max_scan,
     "witnesses drawn from one store": witness.WITNESSES,
     "characters of a named key": options.MAX_KEY_CHARS,
+    "ordered pairs of views that a canary tries in one cache": circles.MOST_PAIRS,
+    "views through which a canary writes 1.5 MB": seeing.LARGE_WRITERS,
+    "canaries out at once, one for each cache": outing.AT_ONCE,
+    "longest `--settle` of a canary": options.MOST_CANARY_SETTLE,
+    "pairs of nodes of which a canary's times are kept": canary_rows.MOST_PROPAGATIONS,
     "findings listed of one code": _RUN.max_findings,
     "share of the time that is left for summing up every key": audit.SHARE_FOR_SUMS * 100,
     "share of the time then left for listing what differs": audit.SHARE_FOR_ROWS * 100,

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cachecheck.model import Finding
-from cachecheck.rules.catalogue import backend, fleet, hit_ratio, namespace, ttl, value
+from cachecheck.rules.catalogue import backend, behaviour, fleet, hit_ratio, namespace, ttl, value
 from cachecheck.rules.catalogue.kind import Kind
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CATALOGUE", "Kind", "finding"]
 
-_FAMILIES = (fleet, backend, namespace, value, ttl, hit_ratio)
+_FAMILIES = (fleet, backend, namespace, value, ttl, hit_ratio, behaviour)
 
 CATALOGUE: dict[str, Kind] = {
     kind.code: kind for kind in chain.from_iterable(family.KINDS for family in _FAMILIES)

@@ -1,0 +1,216 @@
+"""Write through each view, and look for it through the others: set, set anew, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cachecheck.coordinator.canary.names import drop, read, write
+from cachecheck.coordinator.canary.watching import Watch, watch
+from cachecheck.rules.trials import Fate, Sighting, What
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from cachecheck.coordinator.canary.circles import Circle
+    from cachecheck.coordinator.canary.mover import Done, Mover
+    from cachecheck.model import CanaryStep, CanaryValue
+    from cachecheck.rules.observations import View
+
+LARGE_WRITERS = 4
+SECOND_SETTLE_SECONDS = 0.5
+
+Way = tuple["View", "View"]
+
+
+class _Written(NamedTuple):
+    """A write that was made: what, through which view, by which step, and what came of it."""
+
+    what: What
+    writer: View
+    step: CanaryStep
+    done: Done
+
+
+class Seeing:
+    """Finds out whether what one view writes is seen through others.
+
+    ``ways`` are the ordered pairs to try; each view also looks for what it wrote itself.
+    ``sightings`` are there for every stage that came to its end.
+    """
+
+    def __init__(
+        self, mover: Mover, circles: Sequence[Circle], ways: Sequence[Way], settle_seconds: float
+    ) -> None:
+        self._mover = mover
+        self._settle_seconds = settle_seconds
+        self._views = [seen.view for circle in circles for seen in circle]
+        own = [(view, view) for view in self._views]
+        self._readers: dict[View, list[View]] = {}
+        for writer, reader in (*own, *ways):
+            self._readers.setdefault(writer, []).append(reader)
+        self.sightings: list[Sighting] = []
+        self.closed = 0
+
+    async def see(self, counts: Sequence[Watch]) -> None:
+        """Go through all stages; ``counts`` are watched beside the first of them."""
+        written = await self._write(self._plans())
+        watches = self._watches(written)
+        await watch(self._mover, [*(one for _, one in watches), *counts], self._settle_seconds)
+        self.sightings += await self._twice(self._sightings(watches))
+        self.sightings += [_unwritten(one) for one in written if not _is_written(one)]
+        await self._anew([one for one in written if one.what == "text" and _is_written(one)])
+
+    def _plans(self) -> Iterator[tuple[View, What, CanaryStep]]:
+        """Say what is written through whom: something large through a few of them only."""
+        views = list(enumerate(self._views))
+        for number, view in views[:: -(-len(views) // LARGE_WRITERS) or 1]:
+            yield view, "large", write(f"large-{number}", "large")
+        kinds: tuple[CanaryValue, ...] = ("none", "unicode", "text")  # looked for soon after it
+        for number, view in views:
+            for kind in kinds:
+                yield view, _what(kind), write(f"{kind}-{number}", kind)
+
+    async def _write(self, plans: Iterable[tuple[View, What, CanaryStep]]) -> list[_Written]:
+        by_view: dict[View, list[tuple[What, CanaryStep]]] = {}
+        for view, what, step in plans:
+            by_view.setdefault(view, []).append((what, step))
+        found = await self._mover.make(
+            {view: [step for _, step in planned] for view, planned in by_view.items()}
+        )
+        return [
+            _Written(what, view, step, done)
+            for view, planned in by_view.items()
+            for (what, step), done in zip(planned, found[view], strict=False)
+        ]
+
+    def _watches(
+        self, written: Iterable[_Written], ways: set[tuple[What, View, View]] | None = None
+    ) -> list[tuple[_Written, Watch]]:
+        """Watch for a text through all readers, for other kinds through the writer and one more."""
+        return [
+            (one, Watch(one.done, reader, read(one.step)))
+            for one in written
+            if _is_written(one)
+            for reader in self._readers[one.writer][: None if one.what == "text" else 2]
+            if ways is None or (one.what, one.writer, reader) in ways
+        ]
+
+    async def _twice(self, found: list[Sighting]) -> list[Sighting]:
+        """Write again where something was not there: it may have been evicted, or deleted."""
+        absent = {(one.what, one.writer, one.reader) for one in found if one.fate == "absent"}
+        if not absent:
+            return found
+        numbers = {view: number for number, view in enumerate(self._views)}
+        again = await self._write(
+            (writer, what, write(f"{what}-{numbers[writer]}-again", _kind(what)))
+            for what, writer in sorted({(what, writer) for what, writer, _ in absent})
+        )
+        watches = self._watches(again, absent)
+        await watch(self._mover, [one for _, one in watches], SECOND_SETTLE_SECONDS)
+        there = {
+            (of.what, of.writer, one.reader) for of, one in watches if one.met or not one.looks
+        }
+        self.closed += len(there)
+        return [one for one in found if (one.what, one.writer, one.reader) not in there]
+
+    async def _anew(self, written: Sequence[_Written]) -> None:
+        """Set texts anew, and then delete them, and look through whoever saw what was before."""
+        before = {one.writer: one.step for one in written}
+        plans = [(one.writer, one.step) for one in written]
+        set_anew = await self._write(
+            (writer, "overwrite", write(step.name)) for writer, step in plans
+        )
+        seen = await self._follow(
+            (one, Watch(one.done, reader, read(one.step, before[one.writer])))
+            for one in set_anew
+            if _is_written(one)
+            for reader in self._seers("text", one.writer)
+        )
+        gone = [one for one in seen if one.fate == "absent"]  # evicted: it was seen before
+        self.closed += len(gone)
+        self.sightings += [one for one in seen if one not in gone]
+        dropped = await self._write((one.writer, "delete", drop(one.step)) for one in set_anew)
+        steps = {one.writer: one.step for one in set_anew}
+        self.sightings += await self._follow(
+            (one, Watch(one.done, reader, read(steps[one.writer]), wanted="nothing"))
+            for one in dropped
+            if one.done.result.outcome != "failed"
+            for reader in self._seers("overwrite", one.writer)
+        )
+        failed = [one for one in (*set_anew, *dropped) if one.done.result.outcome == "failed"]
+        self.sightings += [_unwritten(one) for one in failed]
+
+    async def _follow(self, pairs: Iterable[tuple[_Written, Watch]]) -> list[Sighting]:
+        watches = list(pairs)
+        await watch(self._mover, [one for _, one in watches], self._settle_seconds)
+        return self._sightings(watches)
+
+    def _sightings(self, watches: Iterable[tuple[_Written, Watch]]) -> list[Sighting]:
+        """Say what became of each, but of what was not looked at to the end."""
+        return [
+            _sighting(of, one)
+            for of, one in watches
+            if one.looks and (one.met or one.reader not in self._mover.gone)
+        ]
+
+    def _seers(self, what: What, writer: View) -> list[View]:
+        return [
+            one.reader
+            for one in self.sightings
+            if (one.what, one.writer, one.fate) == (what, writer, "seen")
+        ]
+
+
+def _what(kind: CanaryValue) -> What:
+    match kind:
+        case "none" | "unicode" | "large":
+            return kind
+        case _:
+            return "text"
+
+
+def _kind(what: What) -> CanaryValue:
+    match what:
+        case "none" | "unicode" | "large":
+            return what
+        case _:
+            return "text"
+
+
+def _is_written(one: _Written) -> bool:
+    return one.done.result.outcome == "done"
+
+
+def _unwritten(one: _Written) -> Sighting:
+    return Sighting(
+        what=one.what,
+        writer=one.writer,
+        reader=one.writer,
+        fate="unwritten",
+        error=one.done.result.error,
+    )
+
+
+def _sighting(of: _Written, one: Watch) -> Sighting:
+    last = one.looks[-1]
+    return Sighting(
+        what=of.what,
+        writer=of.writer,
+        reader=one.reader,
+        fate="seen" if one.met else _fate(one, last),
+        lag_seconds=one.lag_seconds,
+        least_lag_seconds=one.least_lag_seconds,
+        first_look_seconds=max(0.0, one.looks[0].ended_at - of.done.ended_at),
+        looked=len(one.looks),
+        persisted_seconds=one.persisted_seconds,
+        error=last.result.error,
+    )
+
+
+def _fate(one: Watch, last: Done) -> Fate:
+    if last.result.outcome == "failed":
+        return "unread"
+    if last.result.outcome == "missing":
+        return "absent"
+    is_old = one.wanted == "nothing" or last.result.nonce is not None
+    return "old" if is_old else "other"
