@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from cachecheck.model import CacheDescription, Key, Namespace, Value
 from cachecheck.rules.grouping import enumerated
 from cachecheck.rules.observations import Clock, View
-from cachecheck.rules.routes import Looked, routes_of
+from cachecheck.rules.routes import Looked, Routes, routes_of
 from cachecheck.stores.namespaces import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cachecheck.rules.observations import Fleet
 
@@ -51,9 +51,9 @@ class Cohort(Value, frozen=True, kw_only=True):
     """Views of one alias whose readings can be compared.
 
     One application, one kind of backend, one namespace, one codec, one way of dividing keys among
-    servers: where one of these differs, a finding says so, and comparing entries would only repeat
-    it a thousand times. Stores that are
-    read directly may have namespaces of their own, which were said to correspond.
+    the same servers: where one of these differs, a finding says so, and comparing entries would
+    only repeat it a thousand times. Stores that are read directly may have namespaces of their own,
+    which were said to correspond.
     """
 
     cache: str
@@ -114,17 +114,40 @@ def cohorts(views: tuple[SeenView, ...]) -> tuple[Cohort, ...]:
     )
 
 
-def courses_of(views: Sequence[SeenView]) -> dict[View, Hashable]:
-    """Say of each view where it finds keys; views with equal courses find each in one place."""
-    found: dict[View, Hashable] = {}
+def courses_of(views: Sequence[SeenView]) -> dict[View, object]:
+    """Say of each view where it finds keys, of servers that others divide keys among otherwise.
+
+    Views with equal courses find each key in one place. None: nobody divides keys among any of
+    these servers in another way, or nothing is known of it. Such views are of one store, or of
+    stores that have no server in common, and those are to be compared entry by entry.
+    """
+    found: dict[View, object] = {}
     aliases: dict[tuple[str, str], list[SeenView]] = {}
     for seen in views:
         aliases.setdefault((seen.view.cache, seen.application), []).append(seen)
     for members in aliases.values():
         told = routes_of([Looked(seen.host_id, seen.cache) for seen in members])
+        comparable: dict[tuple[object, ...], list[Routes]] = {}
         for seen, routes in zip(members, told, strict=True):
-            found[seen.view] = None if routes is None else routes.course
+            if routes is not None:
+                comparable.setdefault(_sort_key(seen), []).append(routes)
+        drifting = {key: _drifting(routes) for key, routes in comparable.items()}
+        for seen, routes in zip(members, told, strict=True):
+            is_drifting = routes is not None and routes.listed & drifting[_sort_key(seen)]
+            found[seen.view] = routes.course if routes is not None and is_drifting else None
     return found
+
+
+def _drifting(routes: Sequence[Routes]) -> frozenset[str]:
+    """Give the servers among which views divide keys in several ways, also through other lists."""
+    groups: list[tuple[frozenset[str], frozenset[object]]] = []
+    for one in routes:
+        own = [group for group in groups if group[0] & one.listed]
+        groups = [group for group in groups if group not in own]
+        servers = one.listed.union(*(group[0] for group in own))
+        courses = frozenset[object]([one.course]).union(*(group[1] for group in own))
+        groups.append((servers, courses))
+    return frozenset[str]().union(*(servers for servers, courses in groups if len(courses) > 1))
 
 
 def _joined(

@@ -335,6 +335,21 @@ def test_the_same_servers_with_keys_in_other_places_are_apart_and_no_split() -> 
     assert [len(one.views) for one in cohorts(seen)] == [2, 1]
 
 
+def test_servers_that_no_list_has_in_common_are_stores_to_be_compared() -> None:
+    """As where each node has a memcached of its own, or moves to other servers."""
+    others = msgspec.structs.replace(
+        routed("c", "d", "d"),
+        identity=StoreIdentity(
+            grade="suggested", token="other", address="c,d", servers=(("c", "3:3"), ("d", "4:4"))
+        ),
+    )
+    alone = routed("a", "b", "a")
+    (cohort,) = cohorts(seen_of(alone, others, alone))
+    assert len(cohort.views) == 3
+    drifting = cohorts(seen_of(alone, others, routed("b", "a", "b")))
+    assert [len(one.views) for one in drifting] == [1, 1, 1]
+
+
 def test_other_servers_are_a_split_however_keys_are_divided() -> None:
     seen = seen_of(routed("a", "b", "a"), routed("b", "a", "b", told="other"))
     assert mapped(seen, EQUAL, OTHER).is_split

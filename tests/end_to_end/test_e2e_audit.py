@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.planting import Faults, fill_memcached, fill_redis, pairs
 from harness.scenarios import MEMCACHED, REDIS
+from harness.writing import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from harness.redis import RedisCluster, RedisSentinel, RedisServer
     from harness.scenarios import Check, Checked, Launch
@@ -184,27 +183,3 @@ def test_a_writer_that_changes_one_side_only_is_reported(launch: Launch, check: 
         checked = check([server.url for server in servers], "--all", "--settle", "1")
     assert checked.exit_code == 1
     assert {"V001", "V002"} & set(checked.codes)
-
-
-@contextmanager
-def writing(servers: list[RedisServer], per_second: int) -> Iterator[None]:
-    """Write to the servers alike, some hundred keys again and again, until the block ends."""
-    stop = threading.Event()
-
-    def write() -> None:
-        with ExitStack() as opened:
-            clients = [opened.enter_context(server.client()) for server in servers]
-            started, number = time.monotonic(), 0
-            while not stop.wait(max(0.0, started + number / per_second - time.monotonic())):
-                number += 1
-                key = f"catalogue:item:{number % 500:07}"
-                for client in clients:
-                    client.set(key, f"value {number}", ex=7200)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
