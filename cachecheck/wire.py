@@ -27,6 +27,7 @@ from cachecheck.model import (
     Nonce,
     Reading,
     Role,
+    ServerName,
     Step,
     Text,
     TruthCheck,
@@ -116,7 +117,8 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
     ``below`` leaves out of it what cannot enter any more; ``cursor`` is the previous page's.
     ``summing`` asks for bucket sums as well, for which values are read. With ``page``, a number
     that counts up, the worker keeps the sums until ``Gather``, so that they cross the network once
-    for many pages. ``most_keys`` ends the page after about so many.
+    for many pages. ``most_keys`` ends the page after about so many. ``server`` is one of the
+    store's members that is to be listed by itself, and not the one that takes writes.
     """
 
     cache: Name
@@ -128,6 +130,7 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
     summing: Summing | None = None
     page: Page | None = None
     most_keys: MostKeys | None = None
+    server: ServerName | None = None
 
 
 class Gather(Request, tag="gather", frozen=True, kw_only=True):
@@ -153,7 +156,8 @@ class Read(Request, tag="read", frozen=True, kw_only=True):
 
     ``tree_under`` asks for the tree of digests below that path, the empty one being the value
     itself; it is asked for at most ``MAX_TREES`` keys, and brings the structure, too. So does
-    ``with_values``, which asks for the values as text, from nodes that allow it.
+    ``with_values``, which asks for the values as text, from nodes that allow it. ``server`` is one
+    of the store's members that is to be read by itself, and not the one that takes writes.
     """
 
     cache: Name
@@ -162,6 +166,7 @@ class Read(Request, tag="read", frozen=True, kw_only=True):
     with_structure: bool = False
     tree_under: Path | None = None
     with_values: bool = False
+    server: ServerName | None = None
 
     @property
     def is_detailed(self) -> bool:

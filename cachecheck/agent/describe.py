@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 from importlib import metadata
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import django
 from django.core.cache import caches
@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 
     from cachecheck.agent.backends.base import Backend
     from cachecheck.agent.conf import Conf
-    from cachecheck.model import ExpectedBy, Scope, ServerCounters
+    from cachecheck.model import ExpectedBy, Member, Scope, ServerCounters
     from cachecheck.stores.base import Store
-
-    Observed = tuple[StoreIdentity, Capabilities, ServerCounters | None, str | None]
 
 log = logging.getLogger("cachecheck.agent")
 
@@ -65,6 +63,16 @@ _CLIENTS = (
     "valkey",
     "diskcache",
 )
+
+
+class Observed(NamedTuple):
+    """What asking the store brought."""
+
+    identity: StoreIdentity
+    capabilities: Capabilities
+    counters: ServerCounters | None = None
+    failing: str | None = None
+    members: tuple[Member, ...] = ()
 
 
 def versions() -> Versions:
@@ -126,9 +134,7 @@ def _describe(
     backend: Backend, conf: Conf, probe_keys: Sequence[str], lateness: str | None
 ) -> CacheDescription:
     cache = backend.cache
-    identity, capabilities, server, failing = (
-        _observe(backend, probe_keys) if lateness is None else _unasked(lateness)
-    )
+    seen = _observe(backend, probe_keys) if lateness is None else _unasked(lateness)
     counted = counters.snapshot(backend.alias, conf.withholds)
     return CacheDescription(
         alias=backend.alias,
@@ -136,8 +142,8 @@ def _describe(
         kind=backend.kind,
         scope=backend.scope,
         declared_scope=conf.scopes.get(backend.alias),
-        identity=identity,
-        capabilities=capabilities,
+        identity=seen.identity,
+        capabilities=seen.capabilities,
         namespace=backend.namespace(probe_keys[0]),
         timeout=cache.default_timeout,
         settings=backend.settings(),
@@ -147,11 +153,12 @@ def _describe(
         dead_servers=backend.dead_servers(),
         pickle_protocol=backend.pickle_protocol(),
         needs=backend.needs(),
-        failing=failing,
+        failing=seen.failing,
         hides_errors=backend.hides_errors(),
+        members=seen.members,
         is_counting=counted is not None,
         counters=counted,
-        server_counters=server,
+        server_counters=seen.counters,
     )
 
 
@@ -159,8 +166,13 @@ def _observe(backend: Backend, probe_keys: Sequence[str]) -> Observed:
     with closing(backend.store()) as store:
         try:
             identity, capabilities = store.identity(), store.capabilities()
-            failing = _failing(backend, store, identity, probe_keys)
-            return identity, capabilities, backend.server_counters(store), failing
+            return Observed(
+                identity=identity,
+                capabilities=capabilities,
+                counters=backend.server_counters(store),
+                failing=_failing(backend, store, identity, probe_keys),
+                members=backend.members(store) if capabilities.can_read else (),
+            )
         except StoreError as exc:
             return _unasked(exc.reason)
 
@@ -188,7 +200,7 @@ def _failing(
 
 
 def _unasked(reason: str) -> Observed:
-    return _unobserved(reason), _incapable(reason), None, None
+    return Observed(identity=_unobserved(reason), capabilities=_incapable(reason))
 
 
 def _broken(alias: str, declared: Scope | None, reason: str) -> CacheDescription:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import ImproperlyConfigured
 
 from cachecheck.agent.importing import missing_here
+from cachecheck.agent.opening import open_for
 from cachecheck.agent.withholding import Withholding
 from cachecheck.inert import TreeWanted
 from cachecheck.model import Failed
@@ -39,7 +40,7 @@ def read(backend: Backend, request: Read, conf: Conf, pace: Budget) -> tuple[Rea
     addresses = [address(backend, key, withholding) for key in request.keys]
     wanted = [address for address in addresses if isinstance(address, str)]
     reader = Reader(bytes.fromhex(request.seed), _telling(backend, request, conf, pace), pace)
-    with closing(backend.store()) as store:
+    with closing(open_for(backend, request)) as store:
         found = guarded(store.read(wanted, pace), len(wanted)) if wanted else iter(())
         return tuple(reader.until_spent(_in_order(addresses, found)))
 

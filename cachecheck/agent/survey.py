@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from cachecheck.agent.adding import adder
+from cachecheck.agent.opening import open_for
 from cachecheck.agent.sorting import KINDS, Chooser, Sorter
 from cachecheck.digest import key_digest
 from cachecheck.model import Key
@@ -39,7 +40,7 @@ def survey(backend: Backend, request: Survey, conf: Conf, pace: Pace) -> tuple[S
     """
     sampler = _Sampler(backend, request, conf)
     cursor = request.cursor
-    with closing(backend.store()) as store:
+    with closing(open_for(backend, request)) as store:
         while True:
             page = store.scan(cursor, pace)
             sampler.add(page, pace)
@@ -61,7 +62,7 @@ def add_page(
     chooser = Chooser(sorter, pace)
     entries, expiring, lasting = summer.entries, summer.expiring, summer.lasting
     take = adder(summer, pace)
-    with closing(backend.store()) as store:
+    with closing(open_for(backend, request)) as store:
         walked = walk_page(store, request.cursor, chooser, take, pace, most_keys=request.most_keys)
         prefixes, own = weighed(store, sorter.heads, pace)
     entries, expiring = summer.entries - entries, summer.expiring - expiring

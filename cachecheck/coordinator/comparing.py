@@ -12,6 +12,7 @@ from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.locating import locate
 from cachecheck.coordinator.options import Options
 from cachecheck.coordinator.readable import find_unreadable
+from cachecheck.coordinator.replicas import compare_replicas, pairs_of
 from cachecheck.coordinator.sample import Draw, Surveyance, chosen_keys, known_keys, survey_units
 from cachecheck.coordinator.suspects import Examiner, Patience
 from cachecheck.coordinator.truths import wanted_of
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.audit import Audit, Ledger
     from cachecheck.coordinator.probing import Prober, Unit
     from cachecheck.coordinator.progress import Progress
+    from cachecheck.coordinator.replicas import ComparedReplica, Pair
     from cachecheck.coordinator.verifying import Verification
     from cachecheck.coordinator.views import Cohort
 
@@ -101,6 +103,7 @@ class _Comparing:
             are_stores_distinct=len(stores_behind(cohort, stores)) > 1,
             tolerance_seconds=self._patience(cohort, 0.0).tolerance_seconds,
             servers=self._prober.servers,
+            replicas=await self._replicas(pairs_of(cohort, stores), named, patient),
         )
         located = await locate(self._prober, entries.units, entries.outcomes)
         return replace(entries, located=located)
@@ -113,6 +116,14 @@ class _Comparing:
             return ()
         self._progress.stage("Asking for the source of truth", len(wanted))
         return await Verifier(self._prober, self._options.settle).verify(wanted)
+
+    async def _replicas(
+        self, pairs: Sequence[Pair], named: tuple[Key, ...], examiner: Examiner
+    ) -> tuple[ComparedReplica, ...]:
+        """Compare the servers that only reads go to with those that take writes."""
+        if pairs:
+            self._progress.stage(f"Comparing replicas of {pairs[0].seen.view.cache}", None)
+        return await compare_replicas(self._prober, pairs, named, self._options, examiner)
 
     async def _audited(
         self, cohort: Cohort, units: Sequence[Unit], stores: StoreMap

@@ -9,7 +9,7 @@ from cachecheck.coordinator.notes import notes_of
 from cachecheck.coordinator.phrases import entries_of, keys_of, some
 from cachecheck.coordinator.views import cohorts, seen_views, set_apart
 from cachecheck.model import Failed, Value
-from cachecheck.rules import builders, routing
+from cachecheck.rules import builders, replica, routing
 from cachecheck.rules.grouping import is_seen
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def cover(
         *_workers(found),
         *_backends(observed),
         *builders.undecided(observed.fleet),
+        *replica.undecided(observed.fleet, observed.replicas),
         *routing.undecided(observed.fleet),
         *_stores(observed),
         *_set_apart(observed),
@@ -63,6 +64,7 @@ def cover(
                 *_audit(entries, options),
                 *_keys(entries, options, show),
                 *truths.undecided(entries, show),
+                *_replicas(entries, options, show),
             )
         ),
     )
@@ -237,6 +239,29 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
     flapping = [one for one in counted if one.judgement == "flapping"]
     if flapping and entries.are_stores_distinct:
         yield f"{cache}: {keys_of(flapping)} changed all the time in different stores"
+
+
+def _replicas(entries: Entries, options: Options, show: Callable[[Key], str]) -> Iterator[str]:
+    """Say what was not compared on servers that only reads go to."""
+    cache = entries.cohort.cache
+    for one in entries.replicas:
+        where = f"the replica {one.pair.replica.address}"
+        for unit, why in zip(one.examination.lost, one.examination.reasons, strict=False):
+            yield f"{cache}: {where} was not compared, {unit.node} was lost: {why}"
+        if one.survey is not None and one.survey.failure:
+            yield f"{cache}: the keys of {where} could not be listed: {one.survey.failure}"
+        yield from _unread(f"{cache} on {where}", one.examination, show)
+        undone = [key for key in one.examination.keys if key.judgement == "open"]
+        if undone:
+            yield (
+                f"{cache}: {keys_of(undone)} differed on {where} and the deadline passed before "
+                "that was settled"
+            )
+        if options.all:
+            yield (
+                f"{cache}: {where} was compared by a sample: name the primary as a store of its "
+                "own to compare every key of its replicas"
+            )
 
 
 def _unread(cache: str, examination: Examination, show: Callable[[Key], str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.audit import Audit
 from cachecheck.coordinator.probing import Unit
+from cachecheck.coordinator.replicas import ComparedReplica
 from cachecheck.coordinator.sample import Surveyance
 from cachecheck.coordinator.suspects import Examination, Examined
 from cachecheck.coordinator.verifying import Verification
@@ -28,7 +29,8 @@ class Entries(Value, frozen=True, kw_only=True):
     of a cluster, by view and key. ``located`` says where values differ, ``unreadable`` are keys
     that some view's application cannot read. ``not_audited`` says why not every key was audited,
     where that was asked for. ``verifications`` are what came of holding them against the site's
-    source of truth.
+    source of truth. ``replicas`` are the servers that only reads go to, each beside the one that
+    takes writes.
     """
 
     cohort: Cohort
@@ -47,6 +49,7 @@ class Entries(Value, frozen=True, kw_only=True):
     verifications: tuple[Verification, ...] = ()
     located: dict[Key, Located] = {}
     unreadable: tuple[KeyOutcome, ...] = ()
+    replicas: tuple[ComparedReplica, ...] = ()
 
     @property
     def examined(self) -> tuple[Examined, ...]:

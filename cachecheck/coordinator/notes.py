@@ -80,6 +80,9 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     replicas = max(one.unread_replicas for one in capabilities)
     if replicas:
         yield f"{replicas} replicas were not read, only the server that takes writes"
+    for one in entries.replicas:
+        count = keys_of(one.examination.keys)
+        yield f"{count} read on the replica {one.pair.replica.address} by itself"
 
 
 def _audit_notes(entries: Entries) -> Iterator[str]:

@@ -50,7 +50,8 @@ class Unit(Value, frozen=True, kw_only=True):
 
     ``node`` is where to ask, ``workers`` are the ids of which any one will do; ``stands_for`` are
     the views that its readings speak for; ``shift_seconds`` brings expiries to our clock.
-    ``instead`` reads the same store through the other nodes, should this one be lost.
+    ``instead`` reads the same store through the other nodes, should this one be lost. ``server`` is
+    the one of its members that is read by itself; None: the one that takes writes.
     """
 
     node: str
@@ -59,6 +60,7 @@ class Unit(Value, frozen=True, kw_only=True):
     stands_for: tuple[View, ...]
     shift_seconds: float
     instead: Unit | None = None
+    server: str | None = None
 
     @property
     def view(self) -> View:
@@ -179,18 +181,19 @@ class Prober:
         ``under`` asks for the trees of digests below that path of the values, ``with_values`` for
         the values as text, from nodes that allow it.
 
-        Units of one node are asked together, so that one burst serves all of its workers. A node
+        Units of one node are asked together, so that one burst serves all of its workers; each of
+        a store's servers is another request. A node
         that takes more than its share of the time that is left is not waited for, now or later in
         the run: the keys that it has not read by then are ``unheard`` through it.
         """
         wanted = Wanted(with_structure=with_structure, tree_under=under, with_values=with_values)
         readings: dict[Unit, tuple[Reading, ...]] = dict.fromkeys(units, ())
-        by_node: dict[str, list[Unit]] = {}
+        together: dict[tuple[str, str | None], list[Unit]] = {}
         for unit in units:
-            by_node.setdefault(unit.node, []).append(unit)
+            together.setdefault((unit.node, unit.server), []).append(unit)
         tasks = {
             asyncio.create_task(self._read_node(readings, members, keys, wanted)): node
-            for node, members in by_node.items()
+            for (node, _), members in together.items()
         }
         for late in await _wait(tasks, self.deadline.remaining_seconds * SHARE_OF_REMAINING):
             self._silent_nodes.add(tasks[late])
@@ -232,6 +235,7 @@ class Prober:
                 with_structure=wanted.with_structure,
                 tree_under=wanted.tree_under,
                 with_values=wanted.with_values,
+                server=units[0].server,
             )
 
         workers = {unit: unit.workers for unit in units}

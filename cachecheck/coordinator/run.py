@@ -22,7 +22,7 @@ from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.fleet import Target
 from cachecheck.coordinator.probing import Prober, Rate
 from cachecheck.coordinator.restarts import look_for_restarts
-from cachecheck.coordinator.second_look import look_again
+from cachecheck.coordinator.second_look import look_again, suspects
 from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.voiding import ended_workers, without
@@ -31,7 +31,7 @@ from cachecheck.coordinator.witness import find_stores
 from cachecheck.digest import new_seed
 from cachecheck.errors import UsageError
 from cachecheck.model import Key, Value
-from cachecheck.rules.observations import Fleet, ObservedWorker, StoreMap
+from cachecheck.rules.observations import Fleet, ObservedWorker, ReplicaOutcome, StoreMap
 from cachecheck.rules.trials import Trial
 from cachecheck.wire import Describe
 
@@ -70,6 +70,11 @@ class Observed(Value, frozen=True, kw_only=True):
     is_out_of_time: bool = False
     reads_entries: bool = True
     maps_stores: bool = True
+
+    @property
+    def replicas(self) -> tuple[ReplicaOutcome, ...]:
+        """What was found of servers that only reads go to."""
+        return _replicas(self.entries)
 
 
 async def observe(  # noqa: PLR0913  each is another side of the run
@@ -152,7 +157,11 @@ class _Looking:
                     self._prober, entries, time.time(), with_values=options.details == "values"
                 )
             fleet = await look_again(
-                self._prober, fleet, self._request, settle_seconds=options.settle
+                self._prober,
+                fleet,
+                self._request,
+                suspects(_restricted(fleet, aliases), _replicas(entries)),
+                settle_seconds=options.settle,
             )
         trials: tuple[Trial, ...] = ()
         if options.canary:
@@ -198,6 +207,10 @@ async def _with_restarts(
         fleet=_restricted(fleet, observed.aliases),
         entries=tuple(without(one, ended, now) for one in observed.entries),
     )
+
+
+def _replicas(entries: Sequence[Entries]) -> tuple[ReplicaOutcome, ...]:
+    return tuple(one.outcome for each in entries for one in each.replicas)
 
 
 def _stores(options: Options, deadline: Deadline, heavy: Executor | None) -> Stores:

@@ -107,6 +107,7 @@ def _request(
         below=ceiling(so_far, draw.size),
         cursor=cursor,
         most_keys=prober.most_page_keys,
+        server=unit.server,
     )
 
 

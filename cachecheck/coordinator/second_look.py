@@ -10,27 +10,31 @@ import msgspec
 
 from cachecheck.coordinator.outcomes import Answered
 from cachecheck.coordinator.probing import Unit
-from cachecheck.rules import builders, failing, routing
+from cachecheck.rules import builders, failing, replica, routing
 from cachecheck.rules.observations import Again, Fleet
 from cachecheck.wire import Describe, Described
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from cachecheck.coordinator.probing import Prober
-    from cachecheck.rules.observations import ObservedWorker
+    from cachecheck.rules.observations import ObservedWorker, ReplicaOutcome
 
 SHARE_OF_REMAINING = 0.5  # of the run's time that may be spent on waiting
 
 
 async def look_again(
-    prober: Prober, fleet: Fleet, request: Describe, *, settle_seconds: float
+    prober: Prober,
+    fleet: Fleet,
+    request: Describe,
+    labels: Collection[str],
+    *,
+    settle_seconds: float,
 ) -> Fleet:
-    """Ask the suspects of the rules again, once ``settle_seconds`` have passed since they spoke.
+    """Ask the workers of these labels again, once ``settle_seconds`` have passed since they spoke.
 
-    Where nobody is suspected nothing is asked. Who is not heard again has no second statement.
+    Where there are none nothing is asked. Who is not heard again has no second statement.
     """
-    labels = frozenset(suspects(fleet))
     asked = [worker for worker in fleet.workers if worker.label in labels]
     if not asked or not prober.deadline.remaining_seconds:
         return fleet
@@ -41,9 +45,16 @@ async def look_again(
     return _with(fleet, {one.label: again for one, again in zip(asked, found, strict=True)})
 
 
-def suspects(fleet: Fleet) -> tuple[str, ...]:
-    """Name the workers that said something that has to be confirmed."""
-    return (*builders.suspects(fleet), *failing.suspects(fleet), *routing.suspects(fleet))
+def suspects(fleet: Fleet, replicas: Sequence[ReplicaOutcome]) -> frozenset[str]:
+    """Name the workers that said something that has to be confirmed, by what rules suspect."""
+    return frozenset(
+        (
+            *replica.suspects(replicas),
+            *builders.suspects(fleet),
+            *failing.suspects(fleet),
+            *routing.suspects(fleet),
+        )
+    )
 
 
 async def _ask(prober: Prober, worker: ObservedWorker, request: Describe) -> Again | None:

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from cachecheck.model.values import Count, IdentityGrade, Moment, Naming, Role, Scope, Text, Value
 
+ServerName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=500)]
 Pairs: TypeAlias = Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=300)]
 
 MAX_KEY_GROUPS = 65
@@ -100,6 +101,27 @@ class StoreIdentity(Value, frozen=True, kw_only=True):
     servers: Pairs = ()
 
 
+class Member(Value, frozen=True, kw_only=True):
+    """One server of a store that has several, as it sees itself; it is asked for by ``address``.
+
+    ``run_id`` names the process, ``replication_id`` the history of writes that it has, and
+    ``offset_bytes`` how far it has come in it. A replica ``follows`` another server; ``is_linked``
+    says whether it hears that one now. ``failure``: it does not answer, and the rest is not known.
+    Where ``role`` is None it answers and does not say.
+    """
+
+    address: ServerName
+    takes_writes: bool
+    role: Literal["primary", "replica"] | None = None
+    run_id: Text | None = None
+    replication_id: Text | None = None
+    offset_bytes: Count | None = None
+    follows: Text | None = None
+    is_linked: bool | None = None
+    is_read_only: bool = False
+    failure: Text | None = None
+
+
 class Capabilities(Value, frozen=True, kw_only=True):
     """What can be done with a store without disturbing it; ``reasons`` says why not.
 
@@ -183,7 +205,8 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     that the client of this process has given up for the time being: their keys go to others.
     ``pickle_protocol`` is that of the pickles that it writes, None where it writes none or that is
     not known; ``needs`` are libraries without which its entries cannot be read. ``failing`` says
-    why the store does not answer, and ``hides_errors`` that the site then sees misses.
+    why the store does not answer, and ``hides_errors`` that the site then sees misses. ``members``
+    are its servers where they are told apart, the one that takes writes first.
     """
 
     alias: Text
@@ -202,6 +225,7 @@ class CacheDescription(Value, frozen=True, kw_only=True):
     needs: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
     failing: Text | None = None
     hides_errors: bool = False
+    members: Annotated[tuple[Member, ...], Meta(max_length=50)] = ()
     routing_unknown: Text | None = None
     dead_servers: Annotated[tuple[Text, ...], Meta(max_length=300)] = ()
     is_counting: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.rules.catalogue import finding
-from cachecheck.rules.grouping import aliases, contrast, enumerated, group_by
+from cachecheck.rules.grouping import aliases, contrast, enumerated, group_by, name_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,17 +22,26 @@ _ANSWERS = "answers"
 
 
 def check(fleet: Fleet) -> Findings:
-    """Give a B006 for each alias of each application whose store does not answer some views."""
-    return tuple(found for alias in aliases(fleet) for found in _silent(alias, fleet))
+    """Give a B006 for each alias whose store does not answer some views, or takes no writes.
+
+    So is each of its replicas that does not answer: reads go to any of them.
+    """
+    return tuple(
+        found
+        for alias in aliases(fleet)
+        for found in (*_silent(alias, fleet), *_members(alias, fleet))
+    )
 
 
 def suspects(fleet: Fleet) -> tuple[str, ...]:
     """Name workers to be asked again: one of each node for each thing that was said there."""
-    chosen: dict[tuple[str, str, str], str] = {}
+    chosen: dict[tuple[object, ...], str] = {}
     for alias in aliases(fleet):
         for sight in alias.sights:
             if (said := sight.cache.failing) is not None:
                 chosen.setdefault((sight.worker.node, alias.name, said), sight.label)
+            for address, fault in _faults(sight.cache).items():
+                chosen.setdefault((sight.worker.node, alias.name, address, fault), sight.label)
     return tuple(dict.fromkeys(chosen.values()))
 
 
@@ -97,3 +106,52 @@ def _hidden(hiding: list[str], failing: dict[str, str]) -> str:
         return ""
     where = "there" if len(hiding) == len(failing) else f"on {len(hiding)} of these views"
     return f"; the client hides errors {where}, so the site sees misses"
+
+
+# --- servers by themselves -----------------------------------------------------------------
+
+
+def _faults(cache: CacheDescription) -> dict[str, str]:
+    """Say of servers what is wrong with them; one that takes writes and is silent is the store."""
+    found: dict[str, str] = {}
+    for member in cache.members:
+        if member.takes_writes and member.is_read_only:
+            found[member.address] = "read-only"
+        elif member.failure is not None and not member.takes_writes:
+            found[member.address] = member.failure
+    return found
+
+
+def _members(alias: Alias, fleet: Fleet) -> Iterator[Finding]:
+    confirmed: set[tuple[str, str]] = set()
+    seen: dict[tuple[str, str], list[str]] = {}
+    for sight in alias.sights:
+        later = again_of(sight)
+        again = _faults(later) if later is not None else {}
+        for address, fault in _faults(sight.cache).items():
+            seen.setdefault((address, fault), []).append(sight.label)
+            if address in again:
+                confirmed.add((address, fault))
+    for (address, fault), views in seen.items():
+        if (address, fault) in confirmed:
+            yield _member(alias, address, fault, views, fleet)
+
+
+def _member(alias: Alias, address: str, fault: str, views: list[str], fleet: Fleet) -> Finding:
+    where = name_views(views, fleet)
+    if fault == "read-only":
+        what = f"writes to {alias.name!r} on {where} go to {address}, a read-only replica"
+    else:
+        what = f"the replica {address} of {alias.name!r} does not answer {where}: {fault}"
+    return finding(
+        "B006",
+        message=what,
+        cache=alias.name,
+        subject=address,
+        groups=group_by(dict.fromkeys(views, fault)),
+        evidence={
+            "application": alias.application,
+            "reasons": [fault],
+            "addresses": [address],
+        },
+    )

@@ -10,6 +10,7 @@ from cachecheck.model import (
     Finding,
     HeardBy,
     Key,
+    Member,
     NodeState,
     Reading,
     Scope,
@@ -256,6 +257,27 @@ class Contents(Value, frozen=True, kw_only=True):
     sample: tuple[str, ...] = ()
     is_computed: bool = False
     is_used_by_nodes: bool = True
+
+
+class ReplicaOutcome(Value, frozen=True, kw_only=True):
+    """What was found of a replica beside the server that takes writes, through one worker.
+
+    Both are as they were first described; ``through`` is the label of the worker that read them,
+    ``configured_by`` those of all that read from this replica. ``differing`` are keys that stood
+    through the settle time, with the verdict on each; ``caught_up`` counts those that differed and
+    then agreed, within ``caught_up_seconds``.
+    """
+
+    cache: str
+    application: str
+    through: str
+    primary: Member
+    replica: Member
+    configured_by: tuple[str, ...]
+    keys_compared: int
+    differing: tuple[tuple[Key, str], ...] = ()
+    caught_up: int = 0
+    caught_up_seconds: float = 0.0
 
 
 Findings = tuple[Finding, ...]

@@ -12,7 +12,7 @@ from cachecheck.sums import NEVER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cachecheck.model import Capabilities, ServerCounters, StoreIdentity
+    from cachecheck.model import Capabilities, Member, ServerCounters, StoreIdentity
     from cachecheck.stores.base import Batch, Choose, Pace, Page, RawReading
     from cachecheck.stores.redis.store import RedisStore
 
@@ -31,6 +31,10 @@ class EarlyStore:
     def capabilities(self) -> Capabilities:
         """Say what can be done."""
         return self._store.capabilities()
+
+    def standing(self, *, takes_writes: bool) -> Member:
+        """Say what the server is beside the others of its store."""
+        return self._store.standing(takes_writes=takes_writes)
 
     def counters(self) -> ServerCounters | None:
         """Give what the server counted."""

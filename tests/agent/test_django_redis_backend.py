@@ -232,6 +232,9 @@ def test_sentinel_leads_to_the_current_primary(
     assert identity.token.endswith("/1")
     assert identity.address == "redis://site/1"
     assert capabilities.unread_replicas == 1
+    with closing(backend.store()) as store:
+        (member,) = backend.members(store)
+    assert (member.role, member.takes_writes) == ("primary", True)
     assert decoded(backend.payload(read(backend, "key"))) == "value"
     assert ("OPTIONS.SENTINELS", f"127.0.0.1, {sentinel.port}") in backend.settings()
     for each in cache.client.connection_factory._sentinel.sentinels:

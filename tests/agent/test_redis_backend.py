@@ -10,9 +10,10 @@ import pytest
 from django.core.cache.backends.redis import RedisCache
 
 from cachecheck.agent.backends.redis import RedisBackend
-from cachecheck.errors import InertUnreadable
+from cachecheck.errors import InertUnreadable, StoreUnsupported
 from cachecheck.model import Missing
 from cachecheck.stores.base import Stored
+from harness.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,7 +94,7 @@ def test_the_applications_own_connection_is_untouched(cache: Any) -> None:
     assert cache.get("key") == "value"
 
 
-def test_reads_go_to_the_write_server_and_replicas_are_counted(
+def test_reads_go_to_the_write_server_and_each_replica_is_read_by_itself(
     make_cache: Callable[..., BaseCache], start_redis: Callable[..., RedisServer]
 ) -> None:
     primary = start_redis()
@@ -104,7 +105,35 @@ def test_reads_go_to_the_write_server_and_replicas_are_counted(
         identity, capabilities = store.identity(), store.capabilities()
         assert identity.member == client.info("server")["run_id"]
     assert identity.address == primary.url
-    assert capabilities.unread_replicas == 1
+    assert capabilities.unread_replicas == 0
+    with closing(backend.store()) as store, replica.client() as client:
+        first, second = backend.members(store)
+        client.config_set("replica-read-only", "no")
+        client.set(":1:only", b"5")
+    assert (first.address, first.role, first.takes_writes) == (primary.url, "primary", True)
+    assert (second.address, second.role, second.is_linked) == (replica.url, "replica", True)
+    assert first.replication_id == second.replication_id
+    assert second.follows == primary.address
+    with closing(backend.open_member(replica.url)) as store:
+        assert ":1:only" in store.scan(None, always).keys
+    with closing(backend.store()) as store:
+        assert ":1:only" not in store.scan(None, always).keys
+    with pytest.raises(StoreUnsupported, match="has no server"):
+        backend.open_member("redis://elsewhere/0")
+
+
+def test_servers_of_one_address_and_those_that_are_gone_are_told_apart(
+    make_cache: Callable[..., BaseCache], redis_server: RedisServer
+) -> None:
+    gone = f"redis://127.0.0.1:{free_port()}/0"
+    login = redis_server.url.replace("redis://", "redis://nobody:wrong@")
+    backend = RedisBackend("default", make_cache(DJANGO, [redis_server.url, login, gone]))
+    with closing(backend.store()) as store:
+        itself, again, silent = backend.members(store)
+    assert again.address == f"{redis_server.url} [1]"
+    assert again.failure == "the server refused the credentials"
+    assert (silent.address, silent.failure) == (gone, "connection refused")
+    assert itself.failure is None
 
 
 def test_a_class_of_the_sites_own_is_read_like_its_base(

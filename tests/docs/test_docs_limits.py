@@ -10,7 +10,14 @@ import pytest
 from cachecheck import heads, model, sums, wire
 from cachecheck.agent import answers, budget, builders, collect, conf, holding, live, moves, nonces
 from cachecheck.agent import describe as agent_describe
-from cachecheck.agent.backends import diskcache_shard, filebased, inflate, locmem, packing
+from cachecheck.agent.backends import (
+    diskcache_shard,
+    filebased,
+    inflate,
+    locmem,
+    packing,
+    replicated,
+)
 from cachecheck.agent.relay import listening
 from cachecheck.coordinator import (
     ask,
@@ -93,6 +100,10 @@ IN_CODE = {
     "sources of truth": wire.MAX_TRUTHS,
     "keys of one request that are held against them": wire.MAX_VERIFIED,
     "keys that one process holds against them in a minute": conf.TRUTHS_PER_MINUTE,
+    "servers of one Redis alias that are told apart": replicated.MOST_MEMBERS,
+    "asking the replicas of one alias what they are, after which no other is asked": (
+        replicated.MAX_SECONDS
+    ),
     "key builders": wire.MAX_BUILDERS,
     "calling key builders, after which no other is begun": builders.MAX_SECONDS,
     "characters of a built key that is sent as it is": builders.MAX_SHOWN_CHARS,

@@ -3,13 +3,12 @@
 Every alias of this fleet is a scenario of its own, checked with `--cache`.
 """
 
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from harness.nodes import Node
+from harness.process import LOOPBACK, free_port
 from harness.scenarios import (
     DATABASE,
     DJANGO_REDIS,
@@ -26,16 +25,9 @@ NO_INFO = "user site on >password ~*:1:* +@all -@dangerous -info -role -config -
 
 
 @pytest.fixture(scope="module")
-def closed() -> Iterator[str]:
-    """The address of a port that nobody listens on, and nobody else can."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield "{}:{}".format(*held.getsockname())
-
-
-@pytest.fixture(scope="module")
-def fleet(launch: Launch, closed: str) -> tuple[Node, ...]:
+def fleet(launch: Launch) -> tuple[Node, ...]:
     server = launch.redis(users=[NO_INFO, "user default on nopass ~* +@all"])
+    closed = f"{LOOPBACK}:{free_port()}"
     down, hiding = f"redis://{closed}/0", {"IGNORE_EXCEPTIONS": True}
     login = server.url.replace("redis://", "redis://site:{}@")
     alike: dict[str, dict[str, Any]] = {

@@ -13,7 +13,8 @@ from harness.process import LOOPBACK
 class Balancer:
     """Hands each new connection to the next of some loopback ports, in turn.
 
-    `passed_bytes` counts what it has passed on, both ways. To be used in `with`; at its end every
+    `passed_bytes` counts what it has passed on, both ways; between `hold` and `release` it passes
+    nothing on, and keeps what it was sent. To be used in `with`; at its end every
     connection is closed and every thread has ended.
     """
 
@@ -25,6 +26,8 @@ class Balancer:
         self.url = f"http://{self.address}/cachecheck/"
         self.passed_bytes = 0
         self._counting = threading.Lock()
+        self._is_flowing = threading.Event()
+        self._is_flowing.set()
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
 
@@ -33,6 +36,7 @@ class Balancer:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.release()
         # To close a listener does not wake the thread that waits in it; to shut it down does.
         for held in (self._listener, *tuple(self._open)):
             with suppress(OSError):
@@ -41,6 +45,12 @@ class Balancer:
             thread.join(5)
         for held in (self._listener, *self._open):
             held.close()
+
+    def hold(self) -> None:
+        self._is_flowing.clear()
+
+    def release(self) -> None:
+        self._is_flowing.set()
 
     def _start(self, work: Callable[..., None], *arguments: socket.socket) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -72,6 +82,7 @@ class Balancer:
         """Copy bytes until the source ends, then let the target know."""
         with suppress(OSError):
             while data := source.recv(65_536):
+                self._is_flowing.wait()
                 target.sendall(data)
                 with self._counting:
                     self.passed_bytes += len(data)

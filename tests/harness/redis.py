@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import redis
 
+from harness.balancer import Balancer
 from harness.process import LOOPBACK, HarnessError, Process, exchange, free_port, wait_until
 
 _SLOTS = 16_384
@@ -95,7 +96,7 @@ class RedisCluster:
 def start_redis(
     tmp: Path,
     *,
-    replicaof: RedisServer | None = None,
+    replicaof: RedisServer | Balancer | None = None,
     extra_args: Sequence[str] = (),
     users: Sequence[str] | None = None,
 ) -> RedisServer:

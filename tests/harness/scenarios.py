@@ -36,8 +36,8 @@ class Launch:
     def memcached(self, **options: Any) -> MemcachedServer:
         return self._started.enter_context(start_memcached(self.tmp, **options))
 
-    def balancer(self, *behind: Node) -> Balancer:
-        return self._started.enter_context(Balancer([node.port for node in behind]))
+    def balancer(self, *behind: Node | RedisServer) -> Balancer:
+        return self._started.enter_context(Balancer([each.port for each in behind]))
 
     def nodes(self, *each: dict[str, Any], **common: Any) -> tuple[Node, ...]:
         """Start nodes web-1, web-2, … at once; `each` has what is one node's own."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from cachecheck.model import Member
 from cachecheck.rules.failing import check, suspects
 from cachecheck.rules.observations import Again, Fleet, ObservedWorker
 from observed import cache, fleet, grouped, healthy, node, unseen_cache, worker
@@ -93,3 +94,43 @@ def test_backend_that_raised_takes_no_part() -> None:
     broken = worker("web-2", 2, (unseen_cache(),))
     (found,) = check(seen(looking("web-1", 1, REFUSED, again=REFUSED), broken))
     assert set(grouped(found)) == {"does not answer: connection refused"}
+
+
+# --- servers by themselves -----------------------------------------------------------------
+
+
+def server(address: str, **fields: Any) -> Member:
+    return Member(address=address, takes_writes=address == "p", **fields)
+
+
+READ_ONLY = (server("p", role="replica", is_read_only=True, follows="q:6379"),)
+SILENT = (server("p"), server("r", failure=REFUSED))
+
+
+def configured(
+    pid: int, first: tuple[Member, ...], again: tuple[Member, ...] = ()
+) -> ObservedWorker:
+    later = Again(caches=(cache(members=again),), builders=()) if again else None
+    seen_by = worker("web-1", pid, (cache(members=first),))
+    return msgspec.structs.replace(seen_by, again=later)
+
+
+def test_writes_to_a_read_only_replica_are_named_once_that_was_said_again() -> None:
+    whole = seen(configured(1, READ_ONLY, READ_ONLY), configured(2, READ_ONLY))
+    assert suspects(whole) == ("web-1:1",)
+    (found,) = check(whole)
+    assert (found.code, found.severity, found.subject) == ("B006", "error", "p")
+    assert found.message == "writes to 'default' on web-1 go to p, a read-only replica"
+    assert check(seen(configured(1, READ_ONLY))) == ()
+    assert check(seen(configured(1, READ_ONLY, (server("p", role="primary"),)))) == ()
+
+
+def test_replica_that_is_silent_twice_is_named_and_the_store_is_not() -> None:
+    (found,) = check(seen(configured(1, SILENT, SILENT)))
+    assert found.message == ("the replica r of 'default' does not answer web-1: connection refused")
+    assert check(seen(configured(1, SILENT, (server("p"), server("r"))))) == ()
+
+
+def test_replica_that_is_read_only_is_as_it_should_be() -> None:
+    healthy_pair = (server("p", role="primary"), server("r", role="replica", is_read_only=True))
+    assert suspects(seen(configured(1, healthy_pair))) == ()

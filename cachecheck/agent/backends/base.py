@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, ClassVar
 
 from cachecheck.agent.namespaces import observe, recover
+from cachecheck.errors import StoreUnsupported
 from cachecheck.stores.base import Stored
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from django.core.cache.backends.base import BaseCache
 
     from cachecheck.inert import Encoded
-    from cachecheck.model import Namespace, Naming, Scope, ServerCounters
+    from cachecheck.model import Member, Namespace, Naming, Scope, ServerCounters
     from cachecheck.stores.base import Store
 
 Pairs = tuple[tuple[str, str], ...]
@@ -42,6 +43,15 @@ class Backend:
     def store(self) -> Store:
         """Open the store behind the alias, on connections of its own; the caller closes it."""
         raise NotImplementedError
+
+    def members(self, store: Store) -> tuple[Member, ...]:
+        """Give the servers of the open store, where it has several that each hold all of it."""
+        del store
+        return ()
+
+    def open_member(self, address: str) -> Store:
+        """Open one of the members by itself; raises ``StoreError`` where there is none such."""
+        raise StoreUnsupported(f"this cache has no server {address}")
 
     def settings(self) -> Pairs:
         """Give the settings that should be equal everywhere, each alone, without secrets."""

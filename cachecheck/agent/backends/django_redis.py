@@ -11,9 +11,9 @@ from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.herd import unwrapped
 from cachecheck.agent.backends.packing import packing_of, unpack
+from cachecheck.agent.backends.replicated import ReplicatedBackend
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
 from cachecheck.agent.namespaces import observe
 from cachecheck.agent.own_reads import own_reads
@@ -62,8 +62,8 @@ _CODECS: dict[str, Codec] = {
 }
 
 
-class DjangoRedisBackend(Backend):
-    """Reads the primary, or each shard, on connections made of the application's parameters."""
+class DjangoRedisBackend(ReplicatedBackend):
+    """Reads each server, or each shard, on connections made of the application's parameters."""
 
     kind = "redis"
     package: ClassVar[str] = "django_redis"
@@ -79,14 +79,7 @@ class DjangoRedisBackend(Backend):
                 for url, label in self._shards.items()
             }
             return ShardedStore(shards, self._route)
-        servers = list(self._client._server)  # noqa: SLF001  kept to this file
-        store = RedisStore(
-            partial(self._connect, servers[0]),
-            address=self._addresses()[0],
-            ledger=own_reads,
-            unread_replicas=len(servers) - 1,
-        )
-        return EarlyStore(store, self._early_seconds) if self._early_seconds else store
+        return self._open(0)
 
     def settings(self) -> Pairs:
         """Give the servers, what happens to errors, and the other options."""
@@ -205,6 +198,13 @@ class DjangoRedisBackend(Backend):
             pool_options.pop(name, None)
         return {**options, "CONNECTION_POOL_KWARGS": pool_options}
 
+    def _open(self, place: int) -> RedisStore | EarlyStore:
+        store = self._redis(place)
+        return EarlyStore(store, self._early_seconds) if self._early_seconds else store
+
+    def _connect_to(self, place: int) -> redis.Redis:
+        return self._connect(self._client._server[place])  # noqa: SLF001  kept to this file
+
     def _connect(self, url: str) -> redis.Redis:
         factory = self._client.connection_factory
         if self._is_sharded:
@@ -237,6 +237,12 @@ class DjangoRedisBackend(Backend):
     def _early_seconds(self) -> int:
         """Say how long before it expires an entry ends for the application: 0, unless herded."""
         return int(self._client._herd_timeout) if _HERD in self._bases else 0  # noqa: SLF001
+
+    def _listed(self) -> int:
+        return len(self._client._server)  # noqa: SLF001  SentinelClient makes two of one
+
+    def _are_told_apart(self) -> bool:
+        return not (self._is_sharded or hasattr(self._client.connection_factory, "_sentinel"))
 
     def _obstacle(self) -> str | None:
         name = self.package.replace("_", "-")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.cache.backends.redis import RedisCacheClient, RedisSerializer
 
-from cachecheck.agent.backends.base import Backend
+from cachecheck.agent.backends.replicated import ReplicatedBackend
 from cachecheck.agent.backends.shown import dotted, shown_options, shown_url
-from cachecheck.agent.own_reads import own_reads
 from cachecheck.errors import InertUnreadable
 from cachecheck.stores.readings import pickled_integer
 from cachecheck.stores.redis import OPTIONS_NOT_OURS, RedisStore, our_client, stored_by_redis
@@ -26,8 +25,8 @@ _IN_CODEC = {"serializer"}
 _FOREIGN_CLIENT = "its client is not derived from Django's RedisCacheClient"
 
 
-class RedisBackend(Backend):
-    """Reads the server that the application writes to; its replicas are only counted yet."""
+class RedisBackend(ReplicatedBackend):
+    """Reads the server that the application writes to and, where asked, each of the others."""
 
     kind = "redis"
 
@@ -35,12 +34,7 @@ class RedisBackend(Backend):
         """Open the write server's database on connections of our own."""
         if not isinstance(self._client, RedisCacheClient):
             return UnsupportedStore(_FOREIGN_CLIENT, address=self._addresses()[0])
-        return RedisStore(
-            self._connect,
-            address=self._addresses()[0],
-            ledger=own_reads,
-            unread_replicas=len(self._servers()) - 1,
-        )
+        return self._open(0)
 
     def settings(self) -> Pairs:
         """Give the servers and the options of client and pool."""
@@ -78,14 +72,14 @@ class RedisBackend(Backend):
         cache: Any = self.cache
         return cache._class(self._servers(), **self._options())  # noqa: SLF001  kept to this file
 
-    def _connect(self) -> redis.Redis:
+    def _connect_to(self, place: int) -> redis.Redis:
         client = self._client
         options = {
             name: value
             for name, value in client._pool_options.items()  # noqa: SLF001
             if name not in OPTIONS_NOT_OURS
         }
-        pool = client._pool_class.from_url(self._servers()[0], **options)  # noqa: SLF001
+        pool = client._pool_class.from_url(self._servers()[place], **options)  # noqa: SLF001
         return our_client(pool)
 
     def _servers(self) -> list[str]:

@@ -64,6 +64,24 @@ KINDS = (
         "retry_attempts) misses instead of dividing keys anew.",
     ),
     Kind(
+        code="B005",
+        name="replica-drift",
+        severity="warning",
+        meaning="A replica does not hold what was written to the server that takes writes. Reads "
+        "go to any replica, so users see one or the other from one request to the next.",
+        detection="Each replica of a list of servers is read by itself, and keys are compared with "
+        "the server that takes writes until they agree or --settle is over. So is what both say of "
+        "their replication: a server that follows another one, or none, or has lost its link. The "
+        "evidence has their offsets.",
+        not_confused_with="Lag that heals within --settle, which is information with the time it "
+        "took; a replica that does not answer (B006); replicas that are named by their URLs, each "
+        "of which is a store of its own.",
+        remedy="On the replica, look at INFO replication, and make it follow again (REPLICAOF host "
+        "port). Take one that was promoted or left behind out of LOCATION. Where it lags all the "
+        "time, look for slow networks, large values and blocking commands, and read from the "
+        "primary what must be fresh.",
+    ),
+    Kind(
         code="B006",
         name="backend-failing",
         severity="error",
@@ -72,7 +90,8 @@ KINDS = (
         "the cache raises.",
         detection="Connections of our own, with the site's parameters and credentials, were "
         "refused, timed out or were not let in, in two looks with --settle between them. The "
-        "message says whether IGNORE_EXCEPTIONS or ignore_exc hides that.",
+        "message says whether IGNORE_EXCEPTIONS or ignore_exc hides that. Replicas are asked one "
+        "by one, and the server that takes writes whether it is a read-only replica.",
         not_confused_with="An empty cache; a server that answers and denies INFO; nodes that do "
         "not answer themselves (F001).",
         remedy="Start the server, or mend the network, the firewall or the credentials between it "

@@ -48,11 +48,20 @@ def answer(spec: StoreSpec, request: AnyRequest, *, seconds: float = SECONDS) ->
         return _refused(
             "not-allowed", "a store that is read directly is not written to", seen.worker
         )
-    if not isinstance(request, Describe) and request.cache != spec.cache:
-        detail = f"this store is compared as {spec.cache!r}, not as {request.cache!r}"
-        return _refused("unknown-cache", detail, seen.worker)
+    if not isinstance(request, Describe) and (refused := _unfit(spec, request, seen.worker)):
+        return refused
     with closing(open_store(spec)) as store:
         return _answered(spec, store, request, seen, paging.Until(seconds))
+
+
+def _unfit(spec: StoreSpec, request: Survey | Collect | Read, worker: Worker) -> Refused | None:
+    """Refuse what is asked of another cache, or of one server of several."""
+    if request.cache != spec.cache:
+        detail = f"this store is compared as {spec.cache!r}, not as {request.cache!r}"
+        return _refused("unknown-cache", detail, worker)
+    if isinstance(request, Read | Survey) and request.server is not None:
+        return _refused("bad-request", "a store that is read directly is one server", worker)
+    return None
 
 
 def worker_of(spec: StoreSpec) -> Worker:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cachecheck.model import ServerCounters, StoreIdentity
+from cachecheck.model import Member, ServerCounters, StoreIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,25 @@ def member(info: Info) -> str | None:
     """Name the very server, which its replicas do not share."""
     run_id = info.get("run_id")
     return None if run_id is None else str(run_id)
+
+
+def standing(info: Info, *, address: str, takes_writes: bool) -> Member:
+    """Say what a server is in its replication: whom it follows, and how far it has come."""
+    is_replica = info.get("role") == "slave"
+    offset = info.get("slave_repl_offset" if is_replica else "master_repl_offset")
+    replication_id = info.get("master_replid")
+    host, port = info.get("master_host"), info.get("master_port")
+    return Member(
+        address=address,
+        takes_writes=takes_writes,
+        role="replica" if is_replica else "primary" if info.get("role") == "master" else None,
+        run_id=member(info),
+        replication_id=None if replication_id is None else str(replication_id),
+        offset_bytes=offset if isinstance(offset, int) and offset >= 0 else None,
+        follows=f"{host}:{port}" if is_replica and host else None,
+        is_linked=info.get("master_link_status") == "up" if is_replica else None,
+        is_read_only=is_replica and bool(info.get("slave_read_only", 1)),
+    )
 
 
 def is_cluster(info: Info) -> bool:

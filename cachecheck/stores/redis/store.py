@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
-from cachecheck.model import Capabilities, Failed, StoreIdentity
+from cachecheck.model import Capabilities, Failed, Member, StoreIdentity
 from cachecheck.stores.base import Page, Weight
-from cachecheck.stores.failures import as_reading
+from cachecheck.stores.failures import CREDENTIALS_REFUSED, as_reading
 from cachecheck.stores.own_reads import OwnReads
 from cachecheck.stores.redis import facts
 from cachecheck.stores.redis.bulk import Walk
@@ -105,6 +105,19 @@ class RedisStore:
             entries=self._entries_in(info),
             reasons=reasons,
         )
+
+    def standing(self, *, takes_writes: bool) -> Member:
+        """Say what this server is beside the others of its store."""
+        try:
+            info = self._server.info()
+        except StoreError as exc:
+            is_lost = isinstance(exc, StoreUnreachable) or exc.reason == CREDENTIALS_REFUSED
+            return Member(
+                address=self._address,
+                takes_writes=takes_writes,
+                failure=exc.reason if is_lost else None,
+            )
+        return facts.standing(info, address=self._address, takes_writes=takes_writes)
 
     def counters(self) -> ServerCounters | None:
         """Give what the server counted, of all clients and databases; None: not said."""
