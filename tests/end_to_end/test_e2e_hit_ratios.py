@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.nodes import Node
-from harness.scenarios import REDIS, Check, Launch, views_of
+from harness.scenarios import LOCMEM, REDIS, Check, Launch, views_of
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +20,12 @@ def pair(launch: Launch, redis_url: str) -> tuple[Node, ...]:
     """Start two nodes of one worker each, on one store, that have counted nothing yet."""
     store = {"BACKEND": REDIS, "LOCATION": redis_url}
     return launch.nodes({}, {}, caches={"default": store}, workers=1)
+
+
+@pytest.fixture(scope="module")
+def culling(launch: Launch) -> tuple[Node, ...]:
+    local = {"BACKEND": LOCMEM, "OPTIONS": {"MAX_ENTRIES": 300}}
+    return launch.nodes({}, caches={"default": local}, workers=1)
 
 
 def look(node: Node, hits: int, misses: int) -> None:
@@ -89,3 +95,15 @@ def test_ratio_that_fell_since_the_baseline_is_named(
     checked = check(pair, "--baseline", str(baseline), "--select", "H002")
     assert (checked.exit_code, checked.codes) == (1, ["H002"])
     assert "fell from 90.0 % of 1,000 to 46.3 % of 1,900" in checked.only("H002")["message"]
+
+
+def test_max_entries_that_culls_without_a_word_is_told(
+    culling: tuple[Node, ...], check: Check
+) -> None:
+    values = {f"key-{number}": number for number in range(1000)}
+    culling[0].app("set_many", literal=repr(dict(list(values.items())[:200])))
+    assert check(culling).codes == []
+    culling[0].app("set_many", literal=repr(values))
+    checked = check(culling)
+    assert (checked.exit_code, checked.codes) == (0, ["B008"])
+    assert "MAX_ENTRIES is 300" in checked.only("B008")["message"]
