@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.audit.audit import SEVERAL
 from cachecheck.coordinator.canary.circles import by_cache, choose_pairs, circles, count_pairs
+from cachecheck.coordinator.phrases import some
 from cachecheck.coordinator.stores import needs_witnesses
+from cachecheck.coordinator.truths import able_units
 from cachecheck.coordinator.units import auditors, surveyors, touches, units_of
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.witness import WITNESSES
+from cachecheck.wire import MAX_VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,3 +98,8 @@ def _cohort(
         speaks_for = len(unit.stands_for)
         others = f", which speaks for {speaks_for} views" if speaks_for > 1 else ""
         yield f"  read up to {keys} keys through {unit.view.worker}{others}"
+    for unit, globs in able_units(cohort, units).items():
+        yield (
+            f"  hold up to {MAX_VERIFIED} of them that match {some(list(globs))} against the "
+            f"source of truth on {unit.node}"
+        )

@@ -12,7 +12,7 @@ from cachecheck.coordinator.probing import Unit
 from cachecheck.rules.observations import StaleOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.verifying import Old, Verification
@@ -29,14 +29,23 @@ def wanted_of(
     logical names match no pattern.
     """
     wanted: dict[Unit, tuple[Key, ...]] = {}
+    for unit, globs in able_units(cohort, units).items():
+        matches = re.compile("|".join(map(translate, globs))).match
+        matching = tuple(key for key in keys if key.naming == "logical" and matches(key.name))
+        if matching:
+            wanted[unit] = matching
+    return wanted
+
+
+def able_units(cohort: Cohort, units: Sequence[Unit]) -> dict[Unit, tuple[str, ...]]:
+    """Give the units, each at one node, that have a source of truth, with its patterns."""
+    able: dict[Unit, tuple[str, ...]] = {}
     for unit in units:
-        able = [seen for seen in cohort.views if seen.truths and seen.view in unit.stands_for]
-        if able:
-            asked = [seen for seen in able if seen.view.node == able[0].view.node]
-            matches = _matcher(able[0].truths)
-            matching = tuple(key for key in keys if key.naming == "logical" and matches(key.name))
-            wanted[_asking(asked, unit)] = matching
-    return {unit: matching for unit, matching in wanted.items() if matching}
+        views = [seen for seen in cohort.views if seen.truths and seen.view in unit.stands_for]
+        if views:
+            asked = [seen for seen in views if seen.view.node == views[0].view.node]
+            able[_asking(asked, unit)] = views[0].truths
+    return able
 
 
 def _asking(asked: Sequence[SeenView], unit: Unit) -> Unit:
@@ -47,10 +56,6 @@ def _asking(asked: Sequence[SeenView], unit: Unit) -> Unit:
         stands_for=unit.stands_for,
         shift_seconds=asked[0].expiry_shift_seconds,
     )
-
-
-def _matcher(globs: Iterable[str]) -> Callable[[str], object]:
-    return re.compile("|".join(map(translate, globs))).match
 
 
 def stale_outcomes(entries: Entries) -> Iterator[StaleOutcome]:

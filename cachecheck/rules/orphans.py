@@ -120,10 +120,10 @@ def _is_phased_out(each: Neighbour, one: Contents, fleet: Fleet) -> bool:
 
 
 def _shares(each: Neighbour) -> str:
-    keys = f"{each.share:.0%} of the keys"
+    keys = f"{100 * each.share:.0f} % of the keys in its store"
     if each.share_of_bytes is None:
-        return f"{keys} in its store"
-    return f"{keys} in its store, and about {each.share_of_bytes:.0%} of the bytes"
+        return keys
+    return f"{keys}, and about {100 * each.share_of_bytes:.0f} % of the bytes"
 
 
 def _evidence(orphan: _Orphan, fleet: Fleet) -> dict[str, object]:
@@ -132,10 +132,10 @@ def _evidence(orphan: _Orphan, fleet: Fleet) -> dict[str, object]:
         "prefix": each.prefix,
         "version": each.version,
         "entries": each.entries,
-        "share_of_entries": round(each.share, 4),
+        "share_of_keys": round(each.share, 4),
     }
     if each.share_of_bytes is not None:
-        evidence["share_of_bytes"] = round(each.share_of_bytes, 4)
+        evidence["share_by_size"] = round(each.share_of_bytes, 4)
     if each.share_lasting is not None:
         evidence["share_without_expiry"] = round(each.share_lasting, 4)
     if each.newest_expiry is not None:

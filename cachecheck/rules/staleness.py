@@ -28,10 +28,10 @@ def _finding(stale: Sequence[StaleOutcome], fleet: Fleet, show: Callable[[Key], 
     views = [view.worker for one in stale for view in one.views]
     where = name_views(views, fleet)
     first = stale[0]
-    what = "there is no such object any more" if first.is_gone else "the true value is another"
+    what = "there is no such object" if first.is_gone else "the source of truth gives another value"
     return finding(
         "V006",
-        message=f"{what}, and has been for {_age(first)}: {where}",
+        message=f"{what}; the entry {_age(first)}: {where}",
         cache=first.cache,
         subject=show(first.key),
         groups=groups,
@@ -61,8 +61,8 @@ def _age(one: StaleOutcome) -> str:
     """Say how old the entry is, by the default timeout where it may have been set with that."""
     age = one.age_seconds
     if age is None or age < one.persisted_seconds:
-        return f"{one.persisted_seconds:.1f} s at least"
-    return f"{age:.0f} s at most, if it was set with the TIMEOUT of {one.timeout:g} s"
+        return f"has been old for {one.persisted_seconds:.1f} s at least"
+    return f"is {age:.0f} s old, if it was set with the TIMEOUT of {one.timeout:g} s"
 
 
 def _evidence(one: StaleOutcome) -> dict[str, object]:

@@ -53,7 +53,9 @@ def _interval(one: Contents) -> tuple[float, float]:
 
 def _lasting(one: Contents) -> Finding:
     share, (low, high) = one.lasting / one.expiring_known, _interval(one)
-    bounds = "" if one.is_exact else f" (95 % confidence: {low:.1%} to {high:.1%})"
+    bounds = (
+        "" if one.is_exact else f" ({100 * low:.1f} to {100 * high:.1f} % with 95 % confidence)"
+    )
     timeout = max(timeout for timeout in one.timeouts if timeout is not None)
     evidence: dict[str, object] = {
         "application": one.application,
@@ -65,8 +67,8 @@ def _lasting(one: Contents) -> Finding:
         evidence["interval95"] = [round(low, 4), round(high, 4)]
     return finding(
         "T004",
-        message=f"{share:.1%} of the entries{bounds} never expire, though the alias's TIMEOUT is "
-        f"{timeout:g} s",
+        message=f"{100 * share:.1f} % of the entries{bounds} never expire, though the alias's "
+        f"TIMEOUT is {timeout:g} s",
         cache=one.cache,
         subject=one.application,
         evidence=evidence,

@@ -185,3 +185,17 @@ def test_a_relay_that_cannot_work_is_a_warning_and_one_that_is_not_wanted_none(
     assert ids([message]) == ["W007"]
     assert str(tmp_path / "absent") in message.msg
     assert found(RELAY=str(tmp_path)) == found(RELAY=False) == []
+
+
+def test_source_of_truth_that_cannot_be_imported_is_an_error_that_names_it() -> None:
+    assert found(TRUTH={"a:*": f"{__name__}.test_good_settings_are_silent"}) == []
+    messages = found(TRUTH={"a:*": f"{__name__}.nowhere", "b:*": "nowhere.at_all"})
+    assert ids(messages) == ["E003"] * 2
+    assert "'b:*': nowhere.at_all cannot be loaded: ModuleNotFoundError" in messages[1].msg
+
+
+@pytest.mark.parametrize("truth", [["a"], {"a": "article"}, {"a": 1}, {"": "a.b"}, {"a": "a b.c"}])
+def test_source_of_truth_of_another_form_shuts_the_endpoint(truth: object) -> None:
+    (message,) = found(TRUTH=truth)
+    assert message.id == "cachecheck.E002"
+    assert "key patterns to dotted paths" in message.msg

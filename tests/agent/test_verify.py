@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +12,19 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.test import override_settings
 
 from cachecheck.agent import answers, conf
+from cachecheck.agent.caches import backend_of
 from cachecheck.agent.truth import UNKNOWN, Allowance
 from cachecheck.agent.worker import this_worker
+from cachecheck.inert import structural_digest
 from cachecheck.model import Fresh, Moving, Stale, Untold
+from cachecheck.stores.base import Stored
 from cachecheck.wire import Verified, Verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from django.core.cache.backends.base import BaseCache
 
     from cachecheck.model import TruthCheck
 
@@ -147,6 +153,35 @@ def test_function_is_not_asked_for_what_is_withheld_or_of_no_pattern() -> None:
     found = verify("secret:1", "b", entries={"secret:1": 1, "b": 1}).checks
     assert [one.reason for one in found if isinstance(one, Untold)] == ["withheld", "unknown"]
     assert asked == []
+
+
+# --- what is stored --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        LOCMEM,
+        "django.core.cache.backends.filebased.FileBasedCache",
+        "diskcache.DjangoCache",
+    ],
+)
+def test_true_value_is_read_as_the_cache_stores_it(
+    name: str, tmp_path: Path, make_cache: Callable[..., BaseCache]
+) -> None:
+    pytest.importorskip(name.partition(".")[0])
+    cache = make_cache(name, str(tmp_path))
+    backend = backend_of("default", cache)
+    for value in (7, 1.5, True, None, "text", b"bytes", {"a": {1, 2}}, ("a", ["b"])):
+        cache.set("k", value)
+        with closing(backend.store()) as store:
+            (stored,) = store.read([backend.stored_key("k")], lambda: True)
+        assert isinstance(stored, Stored)
+        structures = {
+            structural_digest(backend.payload(each), seed=b"s").digest
+            for each in (stored, backend.encoded(value))
+        }
+        assert len(structures) == 1, value
 
 
 # --- bounds --------------------------------------------------------------------------------

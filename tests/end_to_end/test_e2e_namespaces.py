@@ -72,8 +72,8 @@ def test_namespace_of_an_application_outside_the_fleet_is_an_orphan(
         assert (found["severity"], found["subject"]) == ("warning", "blog:1:")
         assert "an application that is not in the fleet" in found["message"]
         evidence = found["evidence"]
-        assert (evidence["entries"], evidence["share_of_entries"]) == (60, 0.5)
-        assert 0.8 < evidence["share_of_bytes"] < 1
+        assert (evidence["entries"], evidence["share_of_keys"]) == (60, 0.5)
+        assert 0.8 < evidence["share_by_size"] < 1
         assert evidence["share_without_expiry"] == 0
         assert 6000 < evidence["newest_expires_in_seconds"] <= 7200
     for name in ORPHANS:

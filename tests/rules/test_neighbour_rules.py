@@ -54,11 +54,11 @@ def test_namespace_that_nobody_uses_is_named_with_its_shares() -> None:
     assert (found.code, found.severity, found.cache) == ("N004", "warning", "default")
     assert found.subject == "<blog:1:>"
     assert found.message == (
-        "500 entries under <blog:1:>, which no view uses: 50% of the keys in its store, and about "
-        "25% of the bytes; an application that is not in the fleet may keep them"
+        "500 entries under <blog:1:>, which no view uses: 50 % of the keys in its store, and about "
+        "25 % of the bytes; an application that is not in the fleet may keep them"
     )
-    assert found.evidence["share_of_entries"] == 0.5
-    assert found.evidence["share_of_bytes"] == 0.25
+    assert found.evidence["share_of_keys"] == 0.5
+    assert found.evidence["share_by_size"] == 0.25
     assert found.evidence["share_without_expiry"] == 1.0
 
 
@@ -88,7 +88,7 @@ def test_namespace_in_a_store_that_cannot_weigh_is_told_without_bytes() -> None:
     nothing = seen(keys=0, weight_bytes=0, lasting=0)
     (found,) = orphaned(contents(nothing, weighed=Weighed()))
     assert found.severity == "warning"
-    assert "share_of_bytes" not in found.evidence
+    assert "share_by_size" not in found.evidence
 
 
 def test_entries_from_before_the_restart_that_expire_soon_are_information() -> None:
@@ -183,7 +183,7 @@ def never_expiring(lasting: int, known: int = 1000, **changed: Any) -> Findings:
 def test_entries_that_never_expire_are_told_with_their_share_and_interval() -> None:
     (found,) = never_expiring(250)
     assert (found.code, found.severity, found.subject) == ("T004", "info", "shop")
-    assert "25.0% of the entries" in found.message
+    assert "25.0 % of the entries" in found.message
     low, high = found.evidence["interval95"]
     assert low < 0.25 < high
 

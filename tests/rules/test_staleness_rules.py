@@ -42,7 +42,7 @@ def test_old_entry_is_named_with_its_age_by_the_default_timeout() -> None:
     (found,) = check(FLEET, [old()], lambda key: f"<{key.name}>")
     assert (found.code, found.severity, found.subject) == ("V006", "error", "<article:1>")
     assert found.message == (
-        "the true value is another, and has been for 200 s at most, if it was set with the "
+        "the source of truth gives another value; the entry is 200 s old, if it was set with the "
         "TIMEOUT of 300 s: web-1"
     )
     assert found.evidence["age_by_timeout_seconds"] == 200
@@ -57,12 +57,12 @@ def test_age_that_the_timeout_does_not_tell_is_what_was_seen() -> None:
         old(expires_in_seconds=295.0),
     ):
         (found,) = check(FLEET, [unknown], lambda key: key.name)
-        assert "for 10.0 s at least" in found.message
+        assert "has been old for 10.0 s at least" in found.message
 
 
 def test_object_that_is_gone_is_told_as_such() -> None:
     (found,) = check(FLEET, [old(is_gone=True, true_kind=None)], lambda key: key.name)
-    assert found.message.startswith("there is no such object any more")
+    assert found.message.startswith("there is no such object; ")
     assert found.evidence["true_value"] == "none"
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import adler32
 
+import msgspec
+
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.diskcache_shard import (
     BYTES,
@@ -186,6 +188,10 @@ class DiskCacheBackend(Backend):
             return pickle.dumps(make(stored.value), protocol=4)
         except ValueError as exc:
             raise InertUnreadable("the value does not fit its kind") from exc
+
+    def encoded(self, value: object) -> Stored:
+        """Pickle a value; what diskcache stores plainly reads as its pickle does."""
+        return msgspec.structs.replace(super().encoded(value), flags=PICKLE)
 
     def stored_key(self, logical: str) -> str:
         """Turn a logical key into the stored one, which diskcache does not validate."""
