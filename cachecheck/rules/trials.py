@@ -11,6 +11,7 @@ from typing import Literal
 from cachecheck.model import Value
 from cachecheck.rules.observations import View
 
+Life = Literal["honoured", "early", "late", "untouched"]
 What = Literal["text", "none", "unicode", "large", "overwrite", "delete"]
 Fate = Literal["seen", "absent", "old", "other", "unwritten", "unread"]
 
@@ -73,7 +74,7 @@ class Lasting(Value, frozen=True, kw_only=True):
     """
 
     view: View
-    fate: Literal["honoured", "early", "late", "untouched"]
+    fate: Life
     asked_seconds: float
     after_seconds: float
     tries: int

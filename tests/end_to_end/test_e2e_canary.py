@@ -34,7 +34,7 @@ WORKERS = 2
 SITE = "harness.site.caches"
 ALIASES = (
     *("shared", "same-store", "late", "fixed", "kept", "memory", "apart"),
-    *("everlasting", "untouchable", "small", "silent", "off"),
+    *("everlasting", "untouchable", "hiccup", "small", "silent", "off"),
 )
 
 Fleet = tuple[Node, ...]
@@ -73,6 +73,7 @@ def fleet(launch: Launch, redis_server: RedisServer) -> Iterator[Fleet]:
             "apart": {"BACKEND": LOCMEM, "LOCATION": "apart"},
             "everlasting": {"BACKEND": f"{SITE}.Everlasting", "LOCATION": "everlasting"},
             "untouchable": {"BACKEND": f"{SITE}.Untouchable", "LOCATION": "untouchable"},
+            "hiccup": {"BACKEND": f"{SITE}.Hiccuping", "LOCATION": "hiccup"},
             "small": {"BACKEND": MEMCACHED, "LOCATION": memcached.address},
             "silent": {"BACKEND": MEMCACHED, "LOCATION": memcached.address, **silent},
             "off": {"BACKEND": DUMMY},
@@ -82,7 +83,7 @@ def fleet(launch: Launch, redis_server: RedisServer) -> Iterator[Fleet]:
             "late": redis("late", redis_server, late),
             "fixed": redis("fixed", replica),
         }
-        scopes = dict.fromkeys(("apart", "everlasting", "untouchable"), "worker")
+        scopes = dict.fromkeys(("apart", "everlasting", "untouchable", "hiccup"), "worker")
         allowing = {"ALLOW_CANARY": True, "SCOPES": {**scopes, "off": "none"}}
         yield launch.nodes(
             {"caches": settings, "cachecheck": allowing},
@@ -200,6 +201,13 @@ def test_expiries_that_are_not_honoured_are_named(found: Checked) -> None:
     (untouched,) = of_canaries(found, "untouchable")
     assert (untouched["code"], untouched["subject"]) == ("C005", "touch")
     assert untouched["evidence"]["tries"] == 2
+
+
+def test_an_error_that_does_not_come_back_is_no_finding(found: Checked) -> None:
+    assert codes(found, "hiccup") == []
+    assert any(
+        "held when made again" in note for note in found.cache("hiccup")["coverage"]["notes"]
+    )
 
 
 def test_views_that_are_meant_apart_are_not_compared(found: Checked) -> None:

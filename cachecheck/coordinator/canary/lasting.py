@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.canary.mover import Done, Mover
     from cachecheck.coordinator.views import SeenView
     from cachecheck.rules.observations import View
+    from cachecheck.rules.trials import Life
 
 SHORT_SECONDS = 2
 COARSEST_SECONDS = 1.0  # memcached and the database keep whole seconds
 SLACK_SECONDS = 0.3
 LATE_SECONDS = 0.5
 MOST_TRIES = 2
+
+_KINDS = ("short", "touched")
 
 
 class _Tried(NamedTuple):
@@ -36,7 +39,8 @@ class _Tried(NamedTuple):
 async def last(mover: Mover, views: Sequence[SeenView], settle_seconds: float) -> list[Lasting]:
     """Try it in each view by itself; where it was not as asked, once more with other keys.
 
-    An entry that was never seen says nothing here: it may be on its way to a replica.
+    Gives what was as asked, and what was not both times. An entry that was never seen says nothing
+    here: it may be on its way to a replica.
     """
     found: dict[View, Lasting] = {}
     open_views = list(views)
@@ -50,39 +54,28 @@ async def last(mover: Mover, views: Sequence[SeenView], settle_seconds: float) -
         ]
         if not open_views:
             break
-    return list(found.values())
+    return [one for one in found.values() if one.fate == "honoured" or one.tries == MOST_TRIES]
 
 
 async def _once(
     mover: Mover, views: Sequence[SeenView], settle_seconds: float, number: int
 ) -> list[Lasting]:
-    numbers = {seen.view: place for place, seen in enumerate(views)}
-    short = {
-        view: write(f"short-{place}-{number}", lasts_seconds=SHORT_SECONDS)
-        for view, place in numbers.items()
-    }
-    prolonged = {
-        view: write(f"touched-{place}-{number}", lasts_seconds=SHORT_SECONDS)
-        for view, place in numbers.items()
-    }
-    made = await mover.make(
-        {view: [short[view], prolonged[view], _touch(prolonged[view])] for view in numbers}
-    )
+    """Write both entries, look before the one may be gone and after it must be."""
+    steps = {seen.view: _steps(f"{place}-{number}") for place, seen in enumerate(views)}
+    made = await mover.make(steps)
     tried = {
         seen.view: _Tried(seen, made[seen.view][0], [])
         for seen in views
-        if [done.result.outcome for done in made[seen.view]] == ["done"] * 3
+        if [done.result.outcome for done in made[seen.view]] == ["done"] * len(steps[seen.view])
     }
-    looks = {view: [read(short[view]), read(prolonged[view])] for view in tried}
+    looks = {view: [read(step) for step in steps[view][:2]] for view in tried}
     began = time.monotonic()
     await _look(mover, tried, looks)
-    await asyncio.sleep(max(0.0, began + _early_at(views) - time.monotonic()))
+    await _until(began + _early_at(views))
     await _look(mover, tried, looks)
-    await asyncio.sleep(
-        max(0.0, began + SHORT_SECONDS + COARSEST_SECONDS + LATE_SECONDS - time.monotonic())
-    )
+    await _until(began + SHORT_SECONDS + COARSEST_SECONDS + LATE_SECONDS)
     gone = {
-        view: Watch(one.short, view, read(short[view]), wanted="nothing")
+        view: Watch(one.short, view, looks[view][0], wanted="nothing")
         for view, one in tried.items()
     }
     await watch(mover, list(gone.values()), settle_seconds)
@@ -93,8 +86,14 @@ async def _once(
     return [one for one in judged if one is not None]
 
 
-def _touch(written: CanaryStep) -> CanaryStep:
-    return CanaryStep(operation="touch", name=written.name)
+def _steps(name: str) -> list[CanaryStep]:
+    """Write the short entry and the other one, and prolong that."""
+    short, other = (write(f"{kind}-{name}", lasts_seconds=SHORT_SECONDS) for kind in _KINDS)
+    return [short, other, CanaryStep(operation="touch", name=other.name)]
+
+
+async def _until(moment: float) -> None:
+    await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
 
 def _early_at(views: Iterable[SeenView]) -> float:
@@ -145,10 +144,10 @@ def _gone_early(one: _Tried) -> float | None:
     return None
 
 
-def _lasting(one: _Tried, fate: str, after_seconds: float, number: int) -> Lasting:
+def _lasting(one: _Tried, fate: Life, after_seconds: float, number: int) -> Lasting:
     return Lasting(
         view=one.seen.view,
-        fate=fate,  # type: ignore[arg-type]
+        fate=fate,
         asked_seconds=float(SHORT_SECONDS),
         after_seconds=after_seconds,
         tries=number,

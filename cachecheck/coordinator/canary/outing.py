@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.canary.circles import by_cache, choose_pairs, circles, count_pairs
@@ -92,11 +93,9 @@ class _Outing:
         self._lastings = await last(self._mover, present, self._settle_seconds)
 
     async def _clean(self) -> None:
-        try:
+        with suppress(TimeoutError):  # the rest expires within a minute
             async with asyncio.timeout(CLEANUP_SECONDS):
                 await self._mover.drop_all()
-        except TimeoutError:
-            pass  # the rest expires within a minute
 
     def _trial(self) -> Trial:
         counted = (counting(one, self._mover.gone) for one in self._counted)
@@ -118,10 +117,7 @@ class _Outing:
     def _notes(self) -> Iterator[str]:
         closed = self._seeing.closed
         if closed:
-            yield (
-                f"{closed} times what a canary had written was gone, and was there when written "
-                "again"
-            )
+            yield f"{closed} times a canary's write failed or was gone, and held when made again"
         judged = {one.view for one in self._lastings}
         rest = [one for one in self._views if one.view not in {*judged, *self._mover.gone}]
         if rest and not self._is_cut_short:

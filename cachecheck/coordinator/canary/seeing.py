@@ -57,7 +57,7 @@ class Seeing:
         watches = self._watches(written)
         await watch(self._mover, [*(one for _, one in watches), *counts], self._settle_seconds)
         self.sightings += await self._twice(self._sightings(watches))
-        self.sightings += [_unwritten(one) for one in written if not _is_written(one)]
+        await self._fail_twice(one for one in written if not _is_written(one))
         await self._anew([one for one in written if one.what == "text" and _is_written(one)])
 
     def _plans(self) -> Iterator[tuple[View, What, CanaryStep]]:
@@ -113,6 +113,13 @@ class Seeing:
         self.closed += len(there)
         return [one for one in found if (one.what, one.writer, one.reader) not in there]
 
+    async def _fail_twice(self, failed: Iterable[_Written]) -> None:
+        """Make again what failed: an error that does not come back is none of the cache's."""
+        again = await self._write((one.writer, one.what, one.step) for one in failed)
+        still = [one for one in again if one.done.result.outcome in {"failed", "not-done"}]
+        self.sightings += [_unwritten(one) for one in still]
+        self.closed += len(again) - len(still)
+
     async def _anew(self, written: Sequence[_Written]) -> None:
         """Set texts anew, and then delete them, and look through whoever saw what was before."""
         before = {one.writer: one.step for one in written}
@@ -138,7 +145,7 @@ class Seeing:
             for reader in self._seers("overwrite", one.writer)
         )
         failed = [one for one in (*set_anew, *dropped) if one.done.result.outcome == "failed"]
-        self.sightings += [_unwritten(one) for one in failed]
+        await self._fail_twice(failed)
 
     async def _follow(self, pairs: Iterable[tuple[_Written, Watch]]) -> list[Sighting]:
         watches = list(pairs)

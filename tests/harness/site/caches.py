@@ -13,6 +13,18 @@ class Undeletable(RedisCache):
         return True
 
 
+class Hiccuping(LocMemCache):
+    """Fails to set the first time, in each process."""
+
+    _has_failed = False
+
+    def set(self, *args: Any, **options: Any) -> None:
+        if not Hiccuping._has_failed:
+            Hiccuping._has_failed = True
+            raise ConnectionResetError
+        super().set(*args, **options)
+
+
 class Everlasting(LocMemCache):
     """Keeps everything for an hour, whatever it was asked for."""
 
