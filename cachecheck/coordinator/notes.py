@@ -73,7 +73,8 @@ def _entry_notes(entries: Entries) -> Iterator[str]:
     yield from truths.notes(entries)
     units = entries.named.units or entries.sampled.units
     if len(units) == 1 and len(units[0].stands_for) > 1:
-        yield "its views share one store, so each key was read once for all of them"
+        views = len(units[0].stands_for)
+        yield f"{views} views share one store, so each key was read once for all of them"
     capabilities = [seen.cache.capabilities for seen in entries.cohort.views]
     if any(one.touches_recency for one in capabilities):
         yield "reading moved the entries that were read to the front of the eviction order"
