@@ -11,7 +11,7 @@ MATRIX_FLEETS ?= faults.py nine_views.py hit_ratios.py
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test check bench clean servers matrix
+.PHONY: help demo test check bench fuzz clean servers matrix
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -33,6 +33,9 @@ check: .venv/.dev servers matrix ## do all that CI does
 bench: .venv/.dev servers ## measure; tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks -q -s \
 		-o python_files='bench_*.py' -o python_functions='bench_*' -o timeout=600
+
+fuzz: .venv/.dev ## read a million inputs that nobody wrote, inertly
+	$(BIN)/python tests/inert/fuzz.py 1000000
 
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .coverage .coverage.* .benchmarks .hypothesis .import_linter_cache

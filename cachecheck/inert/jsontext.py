@@ -14,7 +14,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]  # not in type
 from typing import TYPE_CHECKING, Final
 
 from cachecheck.errors import InertUndecodable, InertUnreadable
-from cachecheck.inert.limits import BYTES_PER_OPERATION, SLICE_OPERATIONS
+from cachecheck.inert.limits import BYTES_PER_OPERATION, CONTAINER_OPERATIONS, SLICE_OPERATIONS
 from cachecheck.inert.nodes import (
     DICT,
     FALSE,
@@ -98,7 +98,7 @@ class _Reader:
         return key
 
     def _value(self) -> Value:
-        self._count()
+        self._count(1)
         sign = self._text[self._skip()]
         if sign == '"':
             self._at += 1
@@ -106,6 +106,7 @@ class _Reader:
         tag = _OPENED.get(sign)
         if tag is not None:
             self._at += 1
+            self._count(CONTAINER_OPERATIONS)
             container = Node(tag, [])
             self._open.append(container)
             return container
@@ -144,8 +145,8 @@ class _Reader:
         self._at = found.end()
         return self._at
 
-    def _count(self) -> None:
-        self._since += 1
-        if self._since == SLICE_OPERATIONS:
+    def _count(self, operations: int) -> None:
+        self._since += operations
+        if self._since >= SLICE_OPERATIONS:
+            self._meter.spend(self._since)
             self._since = 0
-            self._meter.spend(SLICE_OPERATIONS)

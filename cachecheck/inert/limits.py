@@ -17,6 +17,9 @@ SLICE_OPERATIONS: Final = 1024
 BYTES_PER_OPERATION: Final = 1024
 """Checking and hashing this many bytes takes about as long as one opcode: some 1 µs."""
 
+CONTAINER_OPERATIONS: Final = 3
+"""What a container of JSON or MessagePack counts as: two bytes can make one, which takes 200."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:

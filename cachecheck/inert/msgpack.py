@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cachecheck.errors import InertUndecodable
-from cachecheck.inert.limits import SLICE_OPERATIONS
+from cachecheck.inert.limits import CONTAINER_OPERATIONS, SLICE_OPERATIONS
 from cachecheck.inert.nodes import (
     BYTES,
     DICT,
@@ -95,6 +95,7 @@ class _Reader:
         """Open a container of that many items, which are read next."""
         if count > len(self._payload) - self.at:
             raise InertUndecodable("not MessagePack: a declared length reaches past the end")
+        self._count(CONTAINER_OPERATIONS)
         node = Node(tag, [])
         self._open.append((node, count))
         return node
@@ -104,10 +105,7 @@ class _Reader:
         return Node(EXTENSION, [b"i%d;" % _signed(self.take(1)), scalar(BYTES, self.take(count))])
 
     def _value(self) -> Value:
-        self._since += 1
-        if self._since == SLICE_OPERATIONS:
-            self._since = 0
-            self._meter.spend(SLICE_OPERATIONS)
+        self._count(1)
         code = self._payload[self.at]
         self.at += 1
         if code < _MAP or code >= _NEGATIVE:
@@ -119,6 +117,12 @@ class _Reader:
         if code < _NIL:
             return self.text(code - _TEXT)
         return _CODES[code](self)
+
+    def _count(self, operations: int) -> None:
+        self._since += operations
+        if self._since >= SLICE_OPERATIONS:
+            self._meter.spend(self._since)
+            self._since = 0
 
 
 def _signed(raw: bytes) -> int:

@@ -1,0 +1,102 @@
+"""What is said to be missing is missing, and nothing is imported to find out."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import types
+from typing import TYPE_CHECKING
+
+import pytest
+from django.apps import apps
+
+from cachecheck.agent.importing import missing_here, presence
+from cachecheck.inert import structural_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Outer:
+    class Inner:
+        pass
+
+
+class Lazily(type):
+    def __getattr__(cls, name: str) -> int:
+        return len(name)
+
+
+class Anything(metaclass=Lazily):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "expected"),
+    [
+        ("collections", "OrderedDict", "there"),
+        ("collections", "OrderedDict.fromkeys", "there"),
+        ("collections", "NoSuchClass", "missing"),
+        ("no_such_package", "Thing", "missing"),
+        ("no_such_package.deeper", "Thing", "missing"),
+        ("json.no_such_module", "Thing", "missing"),
+        ("this.is_no_package", "Thing", "unknown"),
+        ("antigravity", "geohash", "there"),
+        ("antigravity", "fly", "missing"),
+        ("", "Thing", "unknown"),
+        ("nul\0", "Thing", "missing"),
+        (__name__, "Outer.Inner", "there"),
+        (__name__, "Outer.Other", "missing"),
+        (__name__, "Anything.whatever", "unknown"),
+    ],
+)
+def test_presence_is_told_without_an_import(module: str, name: str, expected: str) -> None:
+    before = set(sys.modules)
+    assert presence(module, name) == expected
+    assert set(sys.modules) == before
+
+
+def test_a_module_that_makes_its_attributes_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    lazy = types.ModuleType("lazy_module")
+    vars(lazy)["__getattr__"] = lambda name: name
+    monkeypatch.setitem(sys.modules, "lazy_module", lazy)
+    assert presence("lazy_module", "Thing") == "unknown"
+    monkeypatch.setitem(sys.modules, "lazy_module", None)
+    assert presence("lazy_module", "Thing") == "missing"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("raise SystemExit\nclass Thing: ...", "there"),
+        ("class Things: ...", "missing"),
+        ("from elsewhere import *", "there"),
+        ("def __getattr__(name): ...", "there"),
+    ],
+)
+def test_the_source_of_what_is_not_loaded_is_read_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, expected: str
+) -> None:
+    (tmp_path / "never_loaded.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert presence("never_loaded", "Thing.Inner") == expected
+    assert "never_loaded" not in sys.modules
+
+
+def test_a_finder_of_the_site_that_raises_leaves_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Finder:
+        def find_spec(self, *_asked: object) -> None:
+            raise RuntimeError
+
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    assert presence("no_such_package", "Thing") == "unknown"
+
+
+def test_models_are_looked_up_as_their_pickles_are_loaded() -> None:
+    payload = pickle.dumps(Outer())[:-1] + b"0"  # dropped
+    payload += b"cdjango.db.models.base\nmodel_unpickle\n"
+    payload += b"".join(b"\x8c%c%b" % (len(word), word) for word in (b"shop", b"Gone"))
+    found = structural_digest(payload + b"\x86\x85R.", seed=b"")
+    assert found.models == ("shop.Gone",)
+    assert apps.models_ready
+    assert missing_here(found) == ("the model shop.Gone",)
