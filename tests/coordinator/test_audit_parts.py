@@ -145,10 +145,16 @@ def test_expiries_that_differ_everywhere_are_jitter() -> None:
 
 
 def test_shifts_of_a_store_that_keeps_whole_seconds_are_whole() -> None:
-    assert lane_shift_ms(0.4, 1.0) == 0
-    assert lane_shift_ms(600.4, 1.0) == 600_000
-    assert lane_shift_ms(-600.6, 1.0) == -601_000
-    assert lane_shift_ms(0.4, 0.001) == 400
+    assert lane_shift_ms(0.4, 1.0, 0.0) == 0
+    assert lane_shift_ms(600.4, 1.0, 0.0) == 600_000
+    assert lane_shift_ms(-600.6, 1.0, 0.0) == -601_000
+    assert lane_shift_ms(0.4, 0.001, 0.0) == 400
+
+
+def test_a_clock_that_cannot_be_told_from_ours_shifts_nothing() -> None:
+    assert lane_shift_ms(0.08, 0.001, 0.1) == 0
+    assert lane_shift_ms(-0.08, 0.001, 0.1) == 0
+    assert lane_shift_ms(0.2, 0.001, 0.1) == 200
 
 
 # --- which keys differ ---------------------------------------------------------------------

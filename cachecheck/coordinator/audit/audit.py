@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.audit.summing import StoreSums
     from cachecheck.coordinator.probing import Prober
     from cachecheck.coordinator.progress import Progress
-    from cachecheck.coordinator.views import Cohort
+    from cachecheck.coordinator.views import Cohort, SeenView
     from cachecheck.model import CacheDescription, Naming, StoreIdentity
     from cachecheck.sums import Summing
 
@@ -137,9 +137,10 @@ class Auditor:
         }
 
     def _terms(self, unit: Unit, reserved_seconds: float) -> Terms:
-        cache = self._cache(unit)
+        seen = self._seen(unit)
+        cache, uncertainty_seconds = seen.cache, seen.clock.uncertainty_seconds
         resolution_seconds = cache.capabilities.expiry_resolution_seconds
-        shift_ms = lane_shift_ms(unit.shift_seconds, resolution_seconds)
+        shift_ms = lane_shift_ms(unit.shift_seconds, resolution_seconds, uncertainty_seconds)
         return Terms(
             name=self._name(unit, cache.identity),
             summing=msgspec.structs.replace(self._summing, shift_ms=shift_ms),
@@ -154,7 +155,10 @@ class Auditor:
         return "|".join((_name_of(self._cohort), identity.token, identity.member or "", unit.node))
 
     def _cache(self, unit: Unit) -> CacheDescription:
-        return next(seen.cache for seen in self._cohort.views if seen.view == unit.view)
+        return self._seen(unit).cache
+
+    def _seen(self, unit: Unit) -> SeenView:
+        return next(seen for seen in self._cohort.views if seen.view == unit.view)
 
     async def _sum(self, walks: Mapping[Unit, Walk]) -> dict[Unit, StoreSums]:
         self._progress.stage(f"Summing up {self._cohort.cache}", len(walks))

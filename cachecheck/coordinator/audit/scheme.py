@@ -19,6 +19,7 @@ FEW_ROWS = 20_000
 MOST_ROWS = 250_000
 MOST_DIFFERENCES = 5_000
 EXAMPLE_ROWS = 2_000
+STORE_CLOCK_UNCERTAINTY_SECONDS = 0.01  # of a node's estimate of its store's clock
 _COARSE_SECONDS = 1.0
 
 
@@ -46,12 +47,17 @@ def summing_of(cohort: Cohort, tolerance_seconds: float, horizon: float) -> Summ
     )
 
 
-def lane_shift_ms(shift_seconds: float, resolution_seconds: float) -> int:
+def lane_shift_ms(
+    shift_seconds: float, resolution_seconds: float, uncertainty_seconds: float
+) -> int:
     """Give what to take from a store's expiries to bring them to our clock, in milliseconds.
 
-    The clock of a store that keeps whole seconds cannot be told to less than one: a shift by a part
-    of a second would move all its entries over the edges of lanes for nothing.
+    A clock that cannot be told from ours is taken for ours, and that of a store that keeps whole
+    seconds is told to whole seconds: the error of an estimate would move all entries over the edges
+    of lanes for nothing. Expiries may be apart by more than that.
     """
+    if abs(shift_seconds) <= uncertainty_seconds + STORE_CLOCK_UNCERTAINTY_SECONDS:
+        return 0
     if resolution_seconds >= _COARSE_SECONDS:
         return round(shift_seconds) * 1000
     return round(shift_seconds * 1000)
