@@ -20,16 +20,24 @@ Store = dict[str, tuple[str | int, float]]
 class CanaryNode(SimulatedNode):
     """A node whose cache is a dictionary that others may share.
 
-    ``per_move`` is how many steps it makes at once; a deaf one cannot read.
+    ``per_move`` is how many steps it makes at once; a deaf one cannot read, and of a lossy one the
+    answer to increments is lost.
     """
 
     def __init__(
-        self, name: str, store: Store, *, per_move: int = 1000, is_deaf: bool = False
+        self,
+        name: str,
+        store: Store,
+        *,
+        per_move: int = 1000,
+        is_deaf: bool = False,
+        is_lossy: bool = False,
     ) -> None:
         super().__init__(name, {})
         self._store = store
         self._per_move = per_move
         self._is_deaf = is_deaf
+        self._is_lossy = is_lossy
         self.moves: dict[str, wire.Canaried] = {}
         self.steps = 0
 
@@ -48,6 +56,8 @@ class CanaryNode(SimulatedNode):
                 results=made,
                 undone=len(mine) - len(made),
             )
+        if self._is_lossy and any(step.operation == "incr" for step in request.steps):
+            return wire.Refused(reason="too-large", detail="lost", clock=time.time())
         return self.moves[request.move]
 
     def _made(self, step: CanaryStep) -> CanaryResult:
@@ -88,12 +98,14 @@ def test_nodes_that_do_little_cost_their_own_views_alone(monkeypatch: pytest.Mon
     shared: Store = {}
     hollow = CanaryNode("hollow", shared, per_move=0)
     deaf = CanaryNode("deaf", shared, is_deaf=True)
-    nodes = [CanaryNode("a", shared), CanaryNode("slow", shared, per_move=1), hollow, deaf]
+    lossy = CanaryNode("lossy", shared, is_lossy=True)
+    nodes = [CanaryNode("a", shared), CanaryNode("slow", shared, per_move=1), hollow, deaf, lossy]
     report = out(nodes, monkeypatch)
     assert report.findings == ()
     assert report.verdict == "undecided"
     told = " ".join(report.undecided)
     assert "no canary went through hollow: it answered, and made none of the steps" in told
+    assert "no canary went through lossy: refused as too-large: lost" in told
     assert "could not be looked for through deaf:1: TimeoutError" in told
     (canary,) = report.caches[0].canaries
     tried = {step.step: (step.tried, step.failed) for step in canary.steps}

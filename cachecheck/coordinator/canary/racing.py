@@ -110,10 +110,11 @@ async def count(mover: Mover, circles: Sequence[Circle]) -> tuple[Counted, ...]:
 
 
 def _counted(circle: Circle, found: Made, names: dict[View, str]) -> Counted:
+    """Sum up what was said; whoever was not heard may have counted all the same."""
     views = tuple(seen.view for seen in circle if found[seen.view])
     made = [found[view][0] for view in views]
     least = sum(done.result.count or 0 for done in made)
-    unknown = sum(
+    unknown = INCREMENTS * (len(circle) - len(views)) + sum(
         INCREMENTS - (done.result.count or 0) for done in made if done.result.outcome == "failed"
     )
     last = max(made, key=lambda done: done.ended_at, default=None)
