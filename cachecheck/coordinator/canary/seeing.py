@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.coordinator.canary.names import drop, read, write
-from cachecheck.coordinator.canary.watching import Watch, watch
+from cachecheck.coordinator.canary.watching import Wanted, Watch, watch
 from cachecheck.rules.trials import Fate, Sighting, What
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cachecheck.coordinator.canary.circles import Circle
     from cachecheck.coordinator.canary.mover import Done, Mover
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LARGE_WRITERS = 4
 SECOND_SETTLE_SECONDS = 0.5
+
+_UNSEEN = frozenset({"absent", "old", "other"})
 
 Way = tuple["View", "View"]
 
@@ -56,7 +58,11 @@ class Seeing:
         written = await self._write(self._plans())
         watches = self._watches(written)
         await watch(self._mover, [*(one for _, one in watches), *counts], self._settle_seconds)
-        self.sightings += await self._twice(self._sightings(watches))
+        numbers = {view: number for number, view in enumerate(self._views)}
+        await self._conclude(
+            watches,
+            lambda what, writer: write(f"{what}-{numbers[writer]}-again", _kind(what)),
+        )
         await self._fail_twice(one for one in written if not _is_written(one))
         await self._anew([one for one in written if one.what == "text" and _is_written(one)])
 
@@ -83,35 +89,48 @@ class Seeing:
             for (what, step), done in zip(planned, found[view], strict=False)
         ]
 
-    def _watches(
-        self, written: Iterable[_Written], ways: set[tuple[What, View, View]] | None = None
-    ) -> list[tuple[_Written, Watch]]:
+    def _watches(self, written: Iterable[_Written]) -> list[tuple[_Written, Watch]]:
         """Watch for a text through all readers, for other kinds through the writer and one more."""
         return [
             (one, Watch(one.done, reader, read(one.step)))
             for one in written
             if _is_written(one)
             for reader in self._readers[one.writer][: None if one.what == "text" else 2]
-            if ways is None or (one.what, one.writer, reader) in ways
         ]
 
-    async def _twice(self, found: list[Sighting]) -> list[Sighting]:
-        """Write again where something was not there: it may have been evicted, or deleted."""
-        absent = {(one.what, one.writer, one.reader) for one in found if one.fate == "absent"}
-        if not absent:
-            return found
-        numbers = {view: number for number, view in enumerate(self._views)}
-        again = await self._write(
-            (writer, what, write(f"{what}-{numbers[writer]}-again", _kind(what)))
-            for what, writer in sorted({(what, writer) for what, writer, _ in absent})
-        )
-        watches = self._watches(again, absent)
-        await watch(self._mover, [one for _, one in watches], SECOND_SETTLE_SECONDS)
-        there = {
-            (of.what, of.writer, one.reader) for of, one in watches if one.met or not one.looks
-        }
-        self.closed += len(there)
-        return [one for one in found if (one.what, one.writer, one.reader) not in there]
+    async def _conclude(
+        self,
+        watches: Sequence[tuple[_Written, Watch]],
+        again: Callable[[What, View], CanaryStep],
+        wanted: Wanted = "nonce",
+    ) -> None:
+        """Note what became of each, once what was not seen has been written ``again``.
+
+        An entry may have been evicted, and a write have failed in silence. What was not looked at
+        to the end is left out.
+        """
+        ended = [
+            (of, one)
+            for of, one in watches
+            if one.looks and (one.met or one.reader not in self._mover.gone)
+        ]
+        found = {(of.what, of.writer, one.reader): _sighting(of, one) for of, one in ended}
+        open_ = [way for way, one in found.items() if one.fate in _UNSEEN]
+        writes = dict.fromkeys((writer, what) for what, writer, _ in open_)
+        made = await self._write((writer, what, again(what, writer)) for writer, what in writes)
+        second = [
+            (one.what, one.writer, Watch(one.done, reader, read(one.step), wanted))
+            for one in made
+            if one.done.result.outcome != "failed"
+            for what, writer, reader in open_
+            if (what, writer) == (one.what, one.writer)
+        ]
+        await watch(self._mover, [one for _, _, one in second], SECOND_SETTLE_SECONDS)
+        for what, writer, one in second:
+            if one.met or not one.looks:
+                del found[what, writer, one.reader]
+                self.closed += 1
+        self.sightings += found.values()
 
     async def _fail_twice(self, failed: Iterable[_Written]) -> None:
         """Make again what failed: an error that does not come back is none of the cache's."""
@@ -123,42 +142,30 @@ class Seeing:
     async def _anew(self, written: Sequence[_Written]) -> None:
         """Set texts anew, and then delete them, and look through whoever saw what was before."""
         before = {one.writer: one.step for one in written}
-        plans = [(one.writer, one.step) for one in written]
         set_anew = await self._write(
-            (writer, "overwrite", write(step.name)) for writer, step in plans
+            (writer, "overwrite", write(step.name)) for writer, step in before.items()
         )
-        seen = await self._follow(
+        watches = [
             (one, Watch(one.done, reader, read(one.step, before[one.writer])))
             for one in set_anew
             if _is_written(one)
             for reader in self._seers("text", one.writer)
+        ]
+        await watch(self._mover, [one for _, one in watches], self._settle_seconds)
+        await self._conclude(watches, lambda _, writer: write(before[writer].name))
+        dropped = await self._write(
+            (one.writer, "delete", drop(one.step)) for one in set_anew if _is_written(one)
         )
-        gone = [one for one in seen if one.fate == "absent"]  # evicted: it was seen before
-        self.closed += len(gone)
-        self.sightings += [one for one in seen if one not in gone]
-        dropped = await self._write((one.writer, "delete", drop(one.step)) for one in set_anew)
-        steps = {one.writer: one.step for one in set_anew}
-        self.sightings += await self._follow(
-            (one, Watch(one.done, reader, read(steps[one.writer]), wanted="nothing"))
+        watches = [
+            (one, Watch(one.done, reader, read(one.step), wanted="nothing"))
             for one in dropped
             if one.done.result.outcome != "failed"
             for reader in self._seers("overwrite", one.writer)
-        )
+        ]
+        await watch(self._mover, [one for _, one in watches], self._settle_seconds)
+        await self._conclude(watches, lambda _, writer: drop(before[writer]), wanted="nothing")
         failed = [one for one in (*set_anew, *dropped) if one.done.result.outcome == "failed"]
         await self._fail_twice(failed)
-
-    async def _follow(self, pairs: Iterable[tuple[_Written, Watch]]) -> list[Sighting]:
-        watches = list(pairs)
-        await watch(self._mover, [one for _, one in watches], self._settle_seconds)
-        return self._sightings(watches)
-
-    def _sightings(self, watches: Iterable[tuple[_Written, Watch]]) -> list[Sighting]:
-        """Say what became of each, but of what was not looked at to the end."""
-        return [
-            _sighting(of, one)
-            for of, one in watches
-            if one.looks and (one.met or one.reader not in self._mover.gone)
-        ]
 
     def _seers(self, what: What, writer: View) -> list[View]:
         return [

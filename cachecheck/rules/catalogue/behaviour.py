@@ -12,7 +12,7 @@ KINDS = (
         meaning="What is set through one view is absent, or still the old value, through another: "
         "users see one or the other depending on the worker that serves them.",
         detection="A canary set a value through each view and looked for it through others until "
-        "--settle was over; what was absent, or raised an error, was written once more. A value of "
+        "--settle was over; what was not, or raised an error, was written once more. A value of "
         "1.5 MB that the store refuses is a warning where the client drops it in silence, and "
         "information where it raises an error.",
         not_confused_with="A write that is seen late (C006); views that are declared to have "
