@@ -11,7 +11,7 @@ MATRIX_FLEETS ?= faults.py nine_views.py hit_ratios.py
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test check bench fuzz clean servers matrix
+.PHONY: help demo test check bench suite fuzz clean servers matrix
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -30,16 +30,19 @@ check: .venv/.dev servers matrix ## do all that CI does
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 	tests/matrix test "$(MATRIX)" -n $(JOBS) --dist loadfile $(MATRIX_TESTS)
 
-bench: .venv/.dev servers ## measure; tests/benchmarks
+bench: .venv/.bench servers ## measure; tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks -q -s \
 		-o python_files='bench_*.py' -o python_functions='bench_*' -o timeout=600
 
 fuzz: .venv/.dev ## read a million inputs that nobody wrote, inertly
 	$(BIN)/python tests/inert/fuzz.py 1000000
 
+suite: .venv/.dev servers ## run Django's own tests of its caches with the counting on
+	$(BIN)/python tests/harness/django_suite/run.py
+
 clean: ## remove what the other targets made
 	rm -rf .venv .venv-* .coverage .coverage.* .benchmarks .hypothesis .import_linter_cache
-	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist .django-suite
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 servers:
@@ -59,6 +62,10 @@ $(BIN)/python:
 .venv/.demo: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[demo]'
 	@touch $@
+
+.venv/.bench: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[bench]'
+	@touch .venv/.demo .venv/.dev $@
 
 .venv/.dev: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[dev]'

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 0.001
 WALL_FACTOR = 40
-EXTENDED_WALL_FACTOR = 8
 
 
 class Budget:
@@ -41,13 +40,11 @@ class Budget:
     def extended(self, work_seconds: float) -> Callable[[], bool]:
         """Give a pace for work that may take so much of the thread, whatever the budget is.
 
-        It sleeps and counts as the budget does. On the clock it may take ``EXTENDED_WALL_FACTOR``
-        times the work, or what the budget may.
+        It sleeps and counts as the budget does; time on the clock is bounded as before.
         """
-        until = max(self._until, time.monotonic() + work_seconds * EXTENDED_WALL_FACTOR)
 
         def pace() -> bool:
             self()
-            return self.spent_seconds < work_seconds and time.monotonic() < until
+            return self.spent_seconds < work_seconds and time.monotonic() < self._until
 
         return pace

@@ -18,6 +18,7 @@ from cachecheck.agent.backends import (
     packing,
     replicated,
 )
+from cachecheck.agent.counting import key_groups
 from cachecheck.agent.relay import listening
 from cachecheck.coordinator import (
     ask,
@@ -75,6 +76,8 @@ IN_CODE = {
     "keys of one such namespace that are weighed on one page": heads.WEIGHED_KEYS,
     "such namespaces that are weighed on one page": heads.WEIGHED_NAMESPACES,
     "nonces remembered by one worker": nonces.CAPACITY,
+    "key groups of one cache that are told apart": key_groups.MOST_NAMED,
+    "beginnings of keys remembered for it": key_groups.MOST_KNOWN,
     "siblings asked through the relay at once": wire.MAX_SIBLINGS,
     "waiting for siblings, whatever a request asks for": wire.MAX_RELAY_SECONDS,
     "a sibling waiting for a request that is handed on to it": listening.RECEIVE_SECONDS,

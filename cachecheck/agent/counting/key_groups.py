@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED = MAX_KEY_GROUPS - 1
 _MOST_HIDDEN = 200
-_MOST_KNOWN = 1000
+MOST_KNOWN = 1000
 _LONGEST_HEAD = 100
 _FIRST_PART = re.compile(r"([A-Za-z_](?:[A-Za-z_-]{0,29}[A-Za-z])?[0-9]?)[:./|]")
 
@@ -81,7 +81,7 @@ class KeyGroups:
         found = _FIRST_PART.match(key)
         with self._lock:
             pair = self._rest if found is None else self._pair(found[1], key)
-            if colon and len(head) <= _LONGEST_HEAD and len(self._known) < _MOST_KNOWN:
+            if colon and len(head) <= _LONGEST_HEAD and len(self._known) < MOST_KNOWN:
                 self._known[head] = pair
         return pair
 
