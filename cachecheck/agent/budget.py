@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 0.001
 WALL_FACTOR = 40
+EXTENDED_WALL_FACTOR = 8
 
 
 class Budget:
@@ -40,11 +41,13 @@ class Budget:
     def extended(self, work_seconds: float) -> Callable[[], bool]:
         """Give a pace for work that may take so much of the thread, whatever the budget is.
 
-        It sleeps and counts as the budget does; time on the clock is bounded as before.
+        It sleeps and counts as the budget does. On the clock it may take ``EXTENDED_WALL_FACTOR``
+        times the work, or what the budget may.
         """
+        until = max(self._until, time.monotonic() + work_seconds * EXTENDED_WALL_FACTOR)
 
         def pace() -> bool:
             self()
-            return self.spent_seconds < work_seconds and time.monotonic() < self._until
+            return self.spent_seconds < work_seconds and time.monotonic() < until
 
         return pace

@@ -103,7 +103,7 @@ class _Comparing:
             are_stores_distinct=len(stores_behind(cohort, stores)) > 1,
             tolerance_seconds=self._patience(cohort, 0.0).tolerance_seconds,
             servers=self._prober.servers,
-            replicas=await self._replicas(pairs_of(cohort, stores), named, patient),
+            replicas=await self._replicas(pairs_of(cohort, stores, surveys), named, patient),
         )
         located = await locate(self._prober, entries.units, entries.outcomes)
         return replace(entries, located=located)

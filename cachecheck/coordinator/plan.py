@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cachecheck.coordinator.audit.audit import SEVERAL
 from cachecheck.coordinator.canary.circles import by_cache, choose_pairs, circles, count_pairs
 from cachecheck.coordinator.phrases import some
+from cachecheck.coordinator.replicas import pairs_of
 from cachecheck.coordinator.stores import needs_witnesses
 from cachecheck.coordinator.truths import able_units
 from cachecheck.coordinator.units import auditors, surveyors, touches, units_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.probing import Unit
     from cachecheck.coordinator.run import Observed
     from cachecheck.coordinator.views import Cohort
-    from cachecheck.rules.observations import ObservedNode
+    from cachecheck.rules.observations import ObservedNode, StoreMap
 
 
 def plan_of(observed: Observed, options: Options) -> Iterator[str]:
@@ -40,6 +41,7 @@ def plan_of(observed: Observed, options: Options) -> Iterator[str]:
             if options.all and not is_allowed:
                 yield "every key would be moved in the eviction order: only with --allow-touch"
             yield from _cohort(cohort, units, surveyors(cohort, units, stores), options)
+        yield from _replicas(cohort, stores, options)
     if options.canary:
         yield from _canaries(observed)
 
@@ -51,6 +53,15 @@ def _canaries(observed: Observed) -> Iterator[str]:
         yield (
             f"{members[0].view.cache}: let a canary write through {len(members)} views, and look "
             f"for it in {chosen} of {pairs} pairs of them"
+        )
+
+
+def _replicas(cohort: Cohort, stores: StoreMap, options: Options) -> Iterator[str]:
+    keys = len(options.keys) + options.sample_size
+    for pair in pairs_of(cohort, stores):
+        yield (
+            f"  survey and read up to {keys} keys on the replica {pair.replica.address} and on the "
+            f"server that takes writes, through {pair.seen.view.worker}"
         )
 
 

@@ -37,13 +37,15 @@ _LOOKS_OF_LAG = 3  # what agreed in the second look may have been written betwee
 class Pair(Value, frozen=True, kw_only=True):
     """A replica and the server that takes writes, as ``seen`` has them.
 
-    ``configured_by`` are all views that read from this replica.
+    ``configured_by`` are all views that read from this replica; ``surveyed`` is what was listed
+    already of the server that takes writes.
     """
 
     seen: SeenView
     primary: Member
     replica: Member
     configured_by: tuple[View, ...]
+    surveyed: tuple[Surveyance, ...] = ()
 
     @property
     def units(self) -> tuple[Unit, Unit]:
@@ -99,7 +101,9 @@ class ComparedReplica(Value, frozen=True, kw_only=True):
         return tuple(one for one in self.examination.keys if one.judgement in judgements)
 
 
-def pairs_of(cohort: Cohort, stores: StoreMap) -> tuple[Pair, ...]:
+def pairs_of(
+    cohort: Cohort, stores: StoreMap, surveys: Sequence[tuple[Unit, Surveyance]] = ()
+) -> tuple[Pair, ...]:
     """Give each distinct replica of each store once, in the order of the views.
 
     Servers that are one process are one; where a server does not say which it is, its address
@@ -117,8 +121,15 @@ def pairs_of(cohort: Cohort, stores: StoreMap) -> tuple[Pair, ...]:
                 primary=before.primary if before else primary,
                 replica=before.replica if before else replica,
                 configured_by=(*(before.configured_by if before else ()), seen.view),
+                surveyed=before.surveyed if before else _surveyed(seen, surveys),
             )
     return tuple(found.values())
+
+
+def _surveyed(seen: SeenView, surveys: Sequence[tuple[Unit, Surveyance]]) -> tuple[Surveyance, ...]:
+    return tuple(
+        found for unit, found in surveys if seen.view in unit.stands_for and found.failure is None
+    )
 
 
 def _readable(seen: SeenView) -> Iterator[tuple[Member, Member]]:
@@ -146,9 +157,10 @@ async def compare_replicas(
     async def one(pair: Pair) -> ComparedReplica:
         survey, wanted = None, tuple(keys)
         if draw.size and prober.deadline.remaining_seconds:
-            surveys = await survey_units(prober, pair.units, draw, lambda: None)
-            survey = surveys[pair.units[1]]
-            drawn = chosen_keys(tuple(surveys.values()), draw.size)
+            asked = pair.units[1:] if pair.surveyed else pair.units
+            found = await survey_units(prober, asked, draw, lambda: None)
+            survey = found[pair.units[1]]
+            drawn = chosen_keys((*pair.surveyed, *found.values()), draw.size)
             wanted = tuple(dict.fromkeys((*keys, *drawn)))
         examination = await examiner.examine(pair.units, wanted)
         return ComparedReplica(pair=pair, survey=survey, examination=examination)

@@ -82,8 +82,7 @@ def _judge(one: ReplicaOutcome, fleet: Fleet, show: Callable[[Key], str]) -> Ite
             "application": one.application,
             "primary": _shown(primary),
             "replica": _shown(replica),
-            "lag_bytes": lag,
-            "lag_at_first_bytes": _lag(one.primary, one.replica),
+            **({} if lag is None else {"lag_bytes": lag}),
             "keys_compared": one.keys_compared,
             "keys_differing": dict(Counter(_WORDS[verdict] for _, verdict in one.differing)),
             "examples": [show(key) for key, _ in one.differing[:EXAMPLES]],
@@ -120,7 +119,6 @@ def _lag(primary: Member, replica: Member) -> int | None:
 
 def _shown(member: Member) -> dict[str, object]:
     told = {
-        "address": member.address,
         "role": member.role,
         "follows": member.follows,
         "is_linked": member.is_linked,

@@ -5,6 +5,7 @@ import time
 from contextlib import ExitStack
 from itertools import count
 
+import pytest
 from django.test import override_settings
 
 from cachecheck.agent import conf, describe
@@ -55,3 +56,26 @@ def test_caches_whose_servers_do_not_answer_take_seconds_all_together() -> None:
         assert time.monotonic() - started_at < 5
     assert [each.identity.grade for each in described] == ["unobserved"] * 3
     assert "out of time" in str(described[2].identity.reason)
+
+
+BACKENDS = {
+    LOCMEM: "",
+    MEMCACHED: "127.0.0.1:1",
+    "django.core.cache.backends.filebased.FileBasedCache": "/nowhere/at/all",
+    "django.core.cache.backends.db.DatabaseCache": "no_such_table",
+    "django.core.cache.backends.redis.RedisCache": "redis://127.0.0.1:1/0",
+    "django_redis.cache.RedisCache": "redis://127.0.0.1:1/0",
+}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_default_timeout_is_described_whatever_the_backend(backend: str) -> None:
+    base = {"BACKEND": backend, "LOCATION": BACKENDS[backend]}
+    timeouts = {"default": 300, "hour": 3600, "never": None, "at-once": 0}
+    caches = {
+        alias: base if alias == "default" else {**base, "TIMEOUT": timeout}
+        for alias, timeout in timeouts.items()
+    }
+    with override_settings(CACHES=caches, CACHECHECK=OPEN):
+        described = describe.describe_caches(conf.load(), ("probe",))
+    assert {each.alias: each.timeout for each in described} == timeouts

@@ -55,6 +55,16 @@ def test_every_cache_stands_in_a_block_of_its_own(tmp_path: Path) -> None:
     assert blocks[2]["timeout"] == "never expires"
 
 
+def test_replicas_and_key_builders_are_shown_where_there_are_any() -> None:
+    servers = ["redis://127.0.0.1:1/0", "redis://127.0.0.1:2/0"]
+    redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": servers}
+    named = {"article": "harness.site.keys.article_key", "host": "harness.site.keys.failing_key"}
+    rows = _rows(_shown(caches={"default": redis}, KEY_BUILDERS=named, **OPEN))
+    assert ("replica", "redis://127.0.0.1:2/0: connection refused") in rows
+    assert ("key builder", "article: article:7") in rows
+    assert ("key builder", "host: no key: KeyError") in rows
+
+
 def test_a_relay_that_cannot_work_is_shown_with_the_reason() -> None:
     rows = dict(_rows(_shown(caches={"default": LOCAL}, RELAY=False, **OPEN)))
     assert rows["relay"] == "off: switched off by RELAY"

@@ -33,6 +33,7 @@ DRIFTS = {
     "version": "N002",
     "key-function": "N003",
     "timeout": "T003",
+    "timeout-django-redis": "T003",
 }
 
 
@@ -48,10 +49,12 @@ def fleet(launch: Launch) -> tuple[Node, ...]:
         "version": plain | {"VERSION": 2},
         "key-function": plain | {"KEY_FUNCTION": "harness.site.keys.version_first"},
         "timeout": plain | {"TIMEOUT": 3600},
+        "timeout-django-redis": _django_redis(shared.url) | {"TIMEOUT": None},
     }
     usual: dict[str, dict[str, Any]] = dict.fromkeys(DRIFTS, plain) | {
         "serializer": _django_redis(shared.url),
         "compressor": _django_redis(shared.url),
+        "timeout-django-redis": _django_redis(shared.url),
     }
 
     def settings(number: int) -> dict[str, Any]:

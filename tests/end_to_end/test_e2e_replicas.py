@@ -5,7 +5,7 @@ Every alias of this fleet is a scenario of its own, checked with `--cache`.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from harness.nodes import Node
 from harness.process import LOOPBACK, free_port, wait_until
 from harness.redis import RedisServer
 from harness.scenarios import DJANGO_REDIS, REDIS, Check, Launch, caches, views_of
+
+if TYPE_CHECKING:
+    from conftest import RunCli
 
 VALUES = {f"product:{number}": {"id": number} for number in range(30)}
 
@@ -83,6 +86,11 @@ def test_replicas_that_follow_are_read_by_themselves_and_silent(
     for alias in aliases[:2]:
         notes = checked.cache(alias)["coverage"]["notes"]
         assert f"30 keys read on the replica {fleet.replica.url} by itself" in notes
+
+
+def test_plan_names_the_replicas_that_would_be_read(fleet: Replicated, run_cli: "RunCli") -> None:
+    done = run_cli("check", fleet.nodes[0].address, "--cache", "default", "--plan")
+    assert f"up to 1000 keys on the replica {fleet.replica.url}" in done.stdout
 
 
 def test_servers_that_are_no_replicas_do_not_answer_or_take_no_writes_are_named(

@@ -82,7 +82,7 @@ def test_server_that_was_detached_is_named_once_it_said_so_again() -> None:
     assert found.message == (
         "the replica redis://r/0 of redis://p/0 is no replica of it, but a primary of its own"
     )
-    assert found.evidence["lag_bytes"] is None
+    assert "lag_bytes" not in found.evidence  # offsets in two histories do not compare
 
 
 def test_server_that_follows_another_one_is_told_with_that() -> None:
@@ -110,7 +110,6 @@ def test_keys_that_stood_are_named_with_the_lag_of_the_last_look() -> None:
     (found,) = judged(one, changed(offset_bytes=900))
     assert found.message.endswith("has 12 of 100 keys otherwise, 100 bytes behind")
     assert found.evidence["lag_bytes"] == 100
-    assert found.evidence["lag_at_first_bytes"] == 600
     assert found.evidence["keys_differing"] == {"another value": 12}
     assert len(found.evidence["examples"]) == 10
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from django.core.management.base import BaseCommand
 
+from cachecheck.agent import builders, describe
 from cachecheck.agent import conf as settings
-from cachecheck.agent import describe
 from cachecheck.agent.relay.starting import why_off
 from cachecheck.agent.worker import count_siblings, this_worker
-from cachecheck.model import CacheDescription, Value, Versions, Worker
+from cachecheck.model import Built, CacheDescription, Member, Value, Versions, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +46,7 @@ class Sight(Value, frozen=True, kw_only=True):
     shut_by: tuple[str, ...]
     relay_off: str | None
     caches: tuple[CacheDescription, ...]
+    builders: tuple[Built, ...]
 
 
 class Command(BaseCommand):
@@ -77,6 +78,7 @@ def look(conf: Conf) -> Sight:
         shut_by=tuple(_shut_by(conf)),
         relay_off=why_off(conf) if conf.is_open else "the endpoint is shut",
         caches=describe.describe_caches(conf, (f"cachecheck:probe:{token_hex(16)}:0",)),
+        builders=builders.call(conf, token_hex(16)),
     )
 
 
@@ -97,6 +99,8 @@ def _json(seen: Sight) -> str:
 
 def _text(seen: Sight) -> str:
     blocks = [_process(seen), *(_cache(cache) for cache in seen.caches)]
+    if seen.builders:
+        blocks.append(("key builder", f"{one.name}: {_built(one)}") for one in seen.builders)
     return "\n".join(_aligned(block) for block in blocks)
 
 
@@ -135,7 +139,25 @@ def _cache(cache: CacheDescription) -> Iterator[Row]:
     yield "version", namespace.version
     yield "stored key", namespace.form or f"{namespace.stored_probe} for a probe key"
     yield "timeout", _timeout(cache.timeout)
+    yield from (("replica", _member(member)) for member in cache.members[1:])
     yield from (("cannot", reason) for reason in cache.capabilities.reasons)
+
+
+def _member(member: Member) -> str:
+    if member.failure is not None:
+        return f"{member.address}: {member.failure}"
+    follows = f", follows {member.follows}" if member.follows else ""
+    return f"{member.address}: {member.role or 'its role is not told'}{follows}"
+
+
+def _built(built: Built) -> str:
+    match built.outcome:
+        case "made":
+            return built.key or "''"
+        case "unsteady":
+            return "another key at every call"
+        case "failed" | "uncalled":
+            return f"no key: {built.detail}"
 
 
 def _timeout(seconds: float | None) -> str:
