@@ -12,7 +12,7 @@ from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.locating import locate
 from cachecheck.coordinator.options import Options
 from cachecheck.coordinator.readable import find_unreadable
-from cachecheck.coordinator.replicas import compare_replicas, pairs_of
+from cachecheck.coordinator.replicas import MOST_REPLICAS, compare_replicas, pairs_of
 from cachecheck.coordinator.sample import Draw, Surveyance, chosen_keys, known_keys, survey_units
 from cachecheck.coordinator.suspects import Examiner, Patience
 from cachecheck.coordinator.truths import wanted_of
@@ -88,6 +88,7 @@ class _Comparing:
         is_sample = audited is None or not audited.is_whole
         hasty = self._examiner(cohort, 0.0 if are_apart and is_sample else self._options.settle)
         patient = self._examiner(cohort, self._options.settle)
+        pairs = pairs_of(cohort, stores, surveys)
         entries = Entries(
             cohort=cohort,
             surveys=surveys if audited is None else audited.surveys,
@@ -103,7 +104,8 @@ class _Comparing:
             are_stores_distinct=len(stores_behind(cohort, stores)) > 1,
             tolerance_seconds=self._patience(cohort, 0.0).tolerance_seconds,
             servers=self._prober.servers,
-            replicas=await self._replicas(pairs_of(cohort, stores, surveys), named, patient),
+            replicas=await self._replicas(pairs[:MOST_REPLICAS], named, patient),
+            replicas_left_out=len(pairs[MOST_REPLICAS:]),
         )
         located = await locate(self._prober, entries.units, entries.outcomes)
         return replace(entries, located=located)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cachecheck.coordinator import truths
 from cachecheck.coordinator.notes import notes_of
 from cachecheck.coordinator.phrases import entries_of, keys_of, some
+from cachecheck.coordinator.replicas import MOST_REPLICAS
 from cachecheck.coordinator.views import cohorts, seen_views, set_apart
 from cachecheck.model import Failed, Value
 from cachecheck.rules import builders, replica, routing
@@ -244,6 +245,11 @@ def _keys(entries: Entries, options: Options, show: Callable[[Key], str]) -> Ite
 def _replicas(entries: Entries, options: Options, show: Callable[[Key], str]) -> Iterator[str]:
     """Say what was not compared on servers that only reads go to."""
     cache = entries.cohort.cache
+    if entries.replicas_left_out:
+        yield (
+            f"{cache}: {entries.replicas_left_out} replicas were not compared: its views name more "
+            f"than {MOST_REPLICAS}"
+        )
     for one in entries.replicas:
         where = f"the replica {one.pair.replica.address}"
         for unit, why in zip(one.examination.lost, one.examination.reasons, strict=False):

@@ -50,6 +50,7 @@ class Entries(Value, frozen=True, kw_only=True):
     located: dict[Key, Located] = {}
     unreadable: tuple[KeyOutcome, ...] = ()
     replicas: tuple[ComparedReplica, ...] = ()
+    replicas_left_out: int = 0
 
     @property
     def examined(self) -> tuple[Examined, ...]:

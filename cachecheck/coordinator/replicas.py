@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DRIFTS = frozenset(
     {"divergent", "unknown-structure", "missing", "persistence-drift", "expiry-drift"}
 )
+MOST_REPLICAS = 50  # of one alias: a node that makes servers up must not keep a run busy
 _LOOKS_OF_LAG = 3  # what agreed in the second look may have been written between two reads
 
 

@@ -29,6 +29,7 @@ from cachecheck.coordinator import (
     hearing,
     options,
     probing,
+    replicas,
     sample,
     witness,
 )
@@ -147,6 +148,7 @@ IN_CODE = {
     "work of one page of a store that is read directly": direct.SLICE_SECONDS,
     "hosts in the URL of a store": parsing.MAX_HOSTS,
     "replicas of one Redis, or of one shard": _MAX_REPLICAS,
+    "replicas of one alias that are compared through nodes": replicas.MOST_REPLICAS,
     "pieces of values that one batch of a walk asks a Redis for": bulk.PIECES_BYTES,
 }
 # The budget's default is compared with the setting's, and the lock on surveys is one by nature.

@@ -93,6 +93,14 @@ def test_plan_names_the_replicas_that_would_be_read(fleet: Replicated, run_cli: 
     assert f"up to 1000 keys on the replica {fleet.replica.url}" in done.stdout
 
 
+def test_replicas_are_not_said_to_be_compared_in_every_key(fleet: Replicated, check: Check) -> None:
+    checked = check(fleet.nodes[:1], "--cache", "default", "--all")
+    assert checked.codes == []
+    assert checked.exit_code == 3
+    (line,) = checked.report["undecided"]
+    assert f"the replica {fleet.replica.url} was compared by a sample" in line
+
+
 def test_servers_that_are_no_replicas_do_not_answer_or_take_no_writes_are_named(
     fleet: Replicated, check: Check
 ) -> None:
