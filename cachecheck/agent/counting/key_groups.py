@@ -53,7 +53,7 @@ class KeyGroups:
         """Count one look; what stands before a colon decides where it has been seen before."""
         pair = self._rest
         if isinstance(key, str):
-            head, colon, _ = key.partition(":")
+            head, colon, _ = str.partition(key, ":")  # a subclass may do otherwise, or raise
             pair = (self._known.get(head) if colon else None) or self._learned(key, head, colon)
         pair.add(is_hit=is_hit)
 
