@@ -161,7 +161,7 @@ def test_a_cache_in_each_process_is_named_with_the_pairs(found: Checked) -> None
     assert {one["severity"] for one in (unseen, lock, counter)} == {"error"}
     assert unseen["evidence"]["pairs_failed"] == len(unseen["evidence"]["pairs"]) == PAIRS
     assert unseen["evidence"]["looked"] >= 2
-    assert unseen["evidence"]["persisted_seconds"] >= SETTLE_SECONDS - 0.1
+    assert unseen["evidence"]["persisted_seconds"] >= SETTLE_SECONDS - 0.5  # of two clocks
     assert [len(group["views"]) for group in unseen["groups"]] == [1] * VIEWS
     assert lock["evidence"]["most_winners"] == VIEWS
     assert len(lock["evidence"]["pairs"]) == VIEWS - 1
