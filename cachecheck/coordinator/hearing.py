@@ -128,7 +128,10 @@ def _with_listener(known: Described, worker: Worker) -> Described:
 
 
 def label_workers(node: str, described: Sequence[Described]) -> tuple[ObservedWorker, ...]:
-    """Name workers by node and pid; those that share a pid get a part of their random id."""
+    """Name workers by node and pid, and by their role where they serve no requests.
+
+    Those that share a pid get a part of their random id.
+    """
     pids = [answer.worker.pid for answer in described]
     ordered = sorted(described, key=lambda answer: (answer.worker.pid, answer.worker.id))
     return tuple(
@@ -148,5 +151,6 @@ def label_workers(node: str, described: Sequence[Described]) -> tuple[ObservedWo
 
 
 def _label(node: str, answer: Described, *, is_unique: bool) -> str:
-    label = f"{node}:{answer.worker.pid}"
-    return label if is_unique else f"{label}~{answer.worker.id[-4:]}"
+    apart = "" if is_unique else f"~{answer.worker.id[-4:]}"
+    role = "" if answer.worker.role == "web" else f" ({answer.worker.role})"
+    return f"{node}:{answer.worker.pid}{apart}{role}"

@@ -58,7 +58,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "entries": "About how many there are, of all namespaces; null where that is not known.",
     },
     "WorkerRow": {
-        "id": "Its label, node and pid, unique within the report; groups and views refer to it.",
+        "id": "Its label, node and pid, and the role where that is not web; unique within the"
+        " report; groups and views refer to it.",
         "host": "The host name that the process sees.",
         "pid": "The process id on that host.",
         "role": "What kind of process it is.",

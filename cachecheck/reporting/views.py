@@ -28,7 +28,7 @@ def who(views: tuple[str, ...], nodes: tuple[NodeRow, ...], *, most: int) -> str
 
 
 def _labels(node: NodeRow) -> tuple[str, ...]:
-    return tuple(worker.id for worker in node.workers)
+    return tuple(worker.id for worker in node.workers if not worker.has_ended)
 
 
 def _named(node: NodeRow) -> str:

@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -48,8 +49,9 @@ BACKLOG = 64
 RECEIVE_SECONDS = 1.0
 SEND_SECONDS = 5.0
 LOOK_SECONDS = 60.0
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 1.0
 _MODE = 0o600
+_NEXT_TO_NOTHING = 0.001  # 0 would mean: without waiting
 
 
 class Listener:
@@ -114,7 +116,6 @@ class Listener:
     def _take(self, connection: socket.socket) -> None:
         """Answer one sibling; whatever goes wrong, the next one is taken."""
         try:
-            connection.settimeout(RECEIVE_SECONDS)
             returned = self._answered(connection)
             if returned is not None:
                 connection.settimeout(SEND_SECONDS)
@@ -186,15 +187,17 @@ def _bound(folder: Folder, name: Name) -> tuple[Folder, socket.socket]:
 
 def _received(connection: socket.socket, max_body_bytes: int) -> bytes:
     """Receive a frame's message, within its bounds; raises ``OSError`` where it does not come."""
-    length = length_of(_exactly(connection, LENGTH_BYTES))
+    until = time.monotonic() + RECEIVE_SECONDS
+    length = length_of(_exactly(connection, LENGTH_BYTES, until))
     if length > max_body_bytes + BESIDE_BODY_BYTES:
         raise MessageTooLarge(max_body_bytes)
-    return _exactly(connection, length)
+    return _exactly(connection, length, until)
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
+def _exactly(connection: socket.socket, count: int, until: float) -> bytes:
     received = bytearray()
     while len(received) < count:
+        connection.settimeout(max(_NEXT_TO_NOTHING, until - time.monotonic()))
         chunk = connection.recv(min(count - len(received), 1 << 16))
         if not chunk:
             raise ConnectionResetError

@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from django.core.cache import CacheHandler
@@ -100,7 +101,8 @@ def why_off(conf: Conf) -> str | None:
         return _state.off
     try:
         _demand_threads()
-        open_folder(conf).close()
+        with closing(open_folder(conf)) as folder:
+            folder.remove_if_empty()
     except Unfit as exc:
         return exc.reason
     return None
