@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,8 @@ from harness.scenarios import LOCMEM, REDIS, Check, Checked, Launch
 
 LOCAL = {"default": {"BACKEND": LOCMEM}}
 PRIVATE = {"SCOPES": {"default": "worker"}}
-WORKERS = 4  # eight of them, twenty times: tests/benchmarks/bench_relay.py
+WORKERS = 3  # eight of them, twenty times: tests/benchmarks/bench_relay.py
 RUNS = 2
-OPTIONS = {"uwsgi": ["--enable-threads"]}
-MODULES = {"uwsgi": "uwsgidecorators"}
 
 
 def described(node: Node) -> ObservedNode:
@@ -52,23 +50,37 @@ def heard_of(node: Node) -> set[int]:
 
 # --- every server ----------------------------------------------------------------------------
 
+SERVERS: dict[Server, Sequence[str]] = {
+    "gunicorn": (),
+    "gthread": (),
+    "preload": (),
+    "gevent": (),
+    "uvicorn": (),
+    "granian": (),
+    "uwsgi": ("--enable-threads",),
+}
 
-@pytest.mark.parametrize(
-    "server", ["gunicorn", "gthread", "preload", "gevent", "uvicorn", "granian", "uwsgi"]
-)
-def test_every_worker_is_heard_in_each_run(server: Server, start_node: Callable[..., Node]) -> None:
-    module = MODULES.get(server, server)
-    if server in {"granian", "gevent"} and importlib.util.find_spec(module) is None:
+
+def is_installed(server: Server) -> bool:
+    """Say whether a server that has to be compiled, or comes as a wheel, is here."""
+    if server == "uwsgi":
+        return Path(sys.executable).with_name("uwsgi").exists()
+    return server not in {"gevent", "granian"} or importlib.util.find_spec(server) is not None
+
+
+@pytest.fixture(scope="module")
+def servers(launch: Launch) -> dict[Server, Node]:
+    """Start a node under each server, all at once."""
+    here = {server: options for server, options in SERVERS.items() if is_installed(server)}
+    each = [{"server": server, "options": options} for server, options in here.items()]
+    return dict(zip(here, launch.nodes(*each, caches=LOCAL, workers=WORKERS), strict=True))
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_every_worker_is_heard_in_each_run(server: Server, servers: dict[Server, Node]) -> None:
+    if server not in servers:
         pytest.skip(f"{server} is not installed")
-    if server == "uwsgi" and not Path(sys.executable).with_name("uwsgi").exists():
-        pytest.skip("uwsgi is not installed")
-    node = start_node(
-        name="web-1",
-        caches=LOCAL,
-        workers=WORKERS,
-        server=server,
-        options=OPTIONS.get(server, ()),
-    )
+    node = servers[server]
     for _ in range(RUNS):
         seen = described(node)
         assert {one.worker.pid for one in seen.workers} == set(node.worker_pids())
@@ -78,7 +90,7 @@ def test_every_worker_is_heard_in_each_run(server: Server, start_node: Callable[
 
 
 def test_uwsgi_without_threads_says_why_it_does_not_relay(start_node: Callable[..., Node]) -> None:
-    if not Path(sys.executable).with_name("uwsgi").exists():
+    if not is_installed("uwsgi"):
         pytest.skip("uwsgi is not installed")
     seen = described(start_node(name="web-1", caches=LOCAL, workers=1, server="uwsgi"))
     assert seen.heard_by == "bursts"
