@@ -1,7 +1,7 @@
 """Nonces seen by this worker: a signed request is good for one answer here.
 
 They live in the process, never in the cache under test. A replay to another worker is possible and
-harmless: probes only read.
+harmless: probes only read, and of a canary's moves each is made once (``moves``).
 """
 
 from __future__ import annotations
