@@ -32,7 +32,6 @@ def fleet(launch: Launch) -> tuple[Node, ...]:
     login = server.url.replace("redis://", "redis://site:{}@")
     alike: dict[str, dict[str, Any]] = {
         "hidden": {"BACKEND": DJANGO_REDIS, "LOCATION": down, "OPTIONS": hiding},
-        "plain": {"BACKEND": REDIS, "LOCATION": down},
         "memcached": {"BACKEND": MEMCACHED, "LOCATION": closed, "OPTIONS": {"ignore_exc": True}},
         "locked-out": {"BACKEND": REDIS, "LOCATION": login.format("wrong")},
         "no-table": {"BACKEND": DATABASE, "LOCATION": "nowhere"},
@@ -57,7 +56,7 @@ def test_outages_are_named_whether_the_client_hides_them_or_not(
     fleet: tuple[Node, ...], check: Check
 ) -> None:
     hiding = {"hidden": "IGNORE_EXCEPTIONS", "memcached": "ignore_exc"}
-    others = ("plain", "locked-out", "no-table")
+    others = ("locked-out", "no-table")
     for alias in hiding:
         assert fleet[0].app("get", cache=alias, key="k").result is None  # as if it were empty
     checked = check(fleet, *caches(*hiding, *others), "--key", "k")
@@ -70,7 +69,7 @@ def test_outages_are_named_whether_the_client_hides_them_or_not(
         assert ("so the site sees misses" in found["message"]) == (alias in hiding), alias
         assert {view for group in found["groups"] for view in group["views"]} == views_of(*fleet)
     reasons = {found["cache"]: found["evidence"]["reasons"] for found in checked.findings}
-    assert reasons["hidden"] == reasons["plain"] == ["connection refused"]
+    assert reasons["hidden"] == ["connection refused"]
     assert reasons["locked-out"] == ["the server refused the credentials"]
 
 
