@@ -77,23 +77,24 @@ class _Comparing:
         stores = self._maps[cohort.cache, cohort.application]
         units = units_of(cohort, stores)
         audited, why_not = await self._audited(cohort, units, stores)
+        named = tuple(Key(name=key) for key in dict.fromkeys(self._options.keys))
+        patient = self._examiner(cohort, self._options.settle)
+        self._progress.stage(f"Comparing {cohort.cache}", len(named))
+        examined = await patient.examine(units, named)  # first: these were asked for by name
         surveys: tuple[tuple[Unit, Surveyance], ...] = ()
         if audited is None or not audited.is_whole:
             surveys = await self._surveyed(surveyors(cohort, units, stores))
-        named = tuple(Key(name=key) for key in dict.fromkeys(self._options.keys))
         sampled, examples = self._chosen(audited, surveys, named)
         are_apart = is_apart(cohort, stores)
-        count = len(named) + len(sampled) + len(examples)
-        self._progress.stage(f"Comparing {cohort.cache}", count)
+        self._progress.stage(f"Comparing {cohort.cache}", len(sampled) + len(examples))
         is_sample = audited is None or not audited.is_whole
         hasty = self._examiner(cohort, 0.0 if are_apart and is_sample else self._options.settle)
-        patient = self._examiner(cohort, self._options.settle)
         pairs = pairs_of(cohort, stores, surveys)
         entries = Entries(
             cohort=cohort,
             surveys=surveys if audited is None else audited.surveys,
             keys_known=self._keys_known(audited, surveys),
-            named=await patient.examine(units, named),
+            named=examined,
             sampled=await hasty.examine(units, sampled),
             examples=await hasty.examine(units, examples),
             verifications=await self._verified(cohort, units, (*named, *sampled)),

@@ -99,7 +99,7 @@ def test_a_deadline_ends_it_in_order_with_what_is_known(
     known = sorted(faults.named["changed"])[:2]
     checked = check(
         [server.url for server in servers],
-        *(*ALL, "--rate", "1000", "--deadline", "5"),
+        *(*ALL, "--rate", "1000", "--deadline", "8"),
         *(word for key in known for word in ("--key", key)),
     )
     assert checked.exit_code == 1, "what is known is known"
