@@ -198,7 +198,7 @@ class _Reader:
             "relays": bool(relay),
             "relay_folder": relay if isinstance(relay, str) else None,
             "budget_seconds": self._positive("BUDGET_MS", 50) / 1000,
-            "value_seconds": self._positive("VALUE_MS", 250) / 1000,
+            "value_seconds": self._positive("VALUE_MS", 200) / 1000,
             "max_body_bytes": self._positive("MAX_BODY", MAX_BODY_BYTES),
             "max_keys": self._positive("MAX_KEYS", MAX_KEYS),
             "max_answer_bytes": self._positive("MAX_ANSWER", MAX_ANSWER_BYTES),

@@ -28,10 +28,10 @@ JSON_SIGNS = b'[]{},:"0123456789.eE+-tfnINu\\ \n'
 
 
 def read(payload: bytes, codec: Codec = "pickle") -> Structure | None:
-    """Read with the tree; None where it is refused."""
+    """Read with the tree and as text; None where it is refused."""
     try:
         encoded = Encoded(raw=payload, codec=codec)
-        return structural_digest(encoded, seed=b"", limits=LIMITS, tree=TREE)
+        return structural_digest(encoded, seed=b"", limits=LIMITS, tree=TREE, showing=is_sensitive)
     except InertError:
         return None
 
