@@ -21,6 +21,7 @@ MOST_LOCATED = 50
 MOST_SPOTS = 20
 MOST_DESCENTS = 8
 MOST_GROUPS = 4
+SHARE_OF_REMAINING = 0.3
 
 Steps = tuple[str, ...]
 
@@ -30,11 +31,13 @@ async def locate(
 ) -> dict[Key, Located]:
     """Locate the differences of divergent keys, of the first ``MOST_LOCATED`` that are given.
 
-    A key whose values changed meanwhile, or that is not heard again in time, is left out.
+    A key whose values changed meanwhile, or that is not heard again in time, is left out. It takes
+    at most ``SHARE_OF_REMAINING`` of the time that is left: what is found is found already.
     """
     found: dict[Key, Located] = {}
+    stop_at = prober.deadline.remaining_seconds * (1 - SHARE_OF_REMAINING)
     for one in [each for each in outcomes if each.verdict == "divergent"][:MOST_LOCATED]:
-        if prober.deadline.remaining_seconds:
+        if prober.deadline.remaining_seconds > stop_at:
             located = await _Locating(prober, units, one).locate()
             if located is not None:
                 found[one.key] = located
@@ -62,29 +65,31 @@ class _Locating:
         spots: dict[Steps, Spot] = {}
         waiting: list[Steps] = [()]
         for _ in range(MOST_DESCENTS):
-            if (
-                not waiting
-                or len(spots) > MOST_SPOTS
-                or not self._prober.deadline.remaining_seconds
-            ):
+            if not waiting or len(spots) > MOST_SPOTS:
                 break
             steps = waiting.pop(0)
             trees = await self._trees(steps)
+            if trees is None and not steps:
+                return None
             if trees is None:
-                if not steps:
-                    return None
-                waiting.append(steps)
+                waiting.insert(0, steps)
                 break
-            for one in self._compared(trees):
-                path = (*steps, *one.steps)
-                if one.is_whole or not one.steps:
-                    spots.setdefault(path, Spot(steps=path, how=one.how))
-                elif path not in waiting:
-                    waiting.append(path)
-        for path in waiting:
-            spots.setdefault(path, Spot(steps=path, how="deeper"))
+            self._sort(steps, self._compared(trees), spots, waiting)
+        spots |= {path: Spot(steps=path, how="deeper") for path in waiting if path not in spots}
         told = tuple(spots.values())
         return Located(spots=told[:MOST_SPOTS], left_out=max(0, len(told) - MOST_SPOTS))
+
+    @staticmethod
+    def _sort(
+        steps: Steps, found: Sequence[Difference], spots: dict[Steps, Spot], waiting: list[Steps]
+    ) -> None:
+        """Add what was found below a path to what is told, or to what is to be asked for."""
+        for one in found:
+            path = (*steps, *one.steps)
+            if one.is_whole or not one.steps:
+                spots.setdefault(path, Spot(steps=path, how=one.how))
+            elif path not in waiting:
+                waiting.append(path)
 
     async def _trees(self, steps: Steps) -> dict[str, Tree] | None:
         """Ask for the trees below a path, one of each group; None: one of the values changed."""

@@ -281,7 +281,7 @@ _CODES: Final[dict[bytes, Step]] = {
 
 
 def _no_opcode(_m: Machine) -> None:
-    raise InertUndecodable("a byte that is no opcode")
+    raise InertUndecodable("not a pickle: a byte that is no opcode")
 
 
 STEPS: Final[tuple[Step, ...]] = tuple(_CODES.get(bytes([code]), _no_opcode) for code in range(256))
