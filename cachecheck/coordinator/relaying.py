@@ -42,7 +42,7 @@ async def ask_relayed(
     missing = dict(wanted)
     heard: dict[Group, Outcome] = {}
     instead: dict[Group, NoAnswer] = {}
-    tries = max(FEWEST_TRIES, min(MOST_TRIES, *map(len, missing.values()), MOST_TRIES))
+    tries = max(FEWEST_TRIES, min(MOST_TRIES, max(map(len, missing.values()))))
     turn = fruitless = 0
     while missing and fruitless < tries and client.remaining_seconds > 0:
         chosen = {group: sorted(ids)[turn % len(ids)] for group, ids in missing.items()}
@@ -55,6 +55,8 @@ async def ask_relayed(
         missing = {group: ids for group, ids in missing.items() if group not in news}
         instead |= {group: _why(outcome, chosen[group], known) for group in missing}
         turn, fruitless = turn + 1, 0 if news else fruitless + 1
+        if isinstance(outcome, NoAnswer):  # nobody handed it on: it cost a time-out, say
+            break
         if missing and not news:
             await asyncio.sleep(pause_after(outcomes))
     return heard | {group: instead[group] for group in missing if group in instead}

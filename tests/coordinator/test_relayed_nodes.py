@@ -279,6 +279,33 @@ def test_a_celery_worker_that_is_slow_is_not_looked_for_where_it_cannot_be() -> 
     assert all(request.relay_seconds is not None for request in here.requests)
 
 
+def test_of_several_that_will_do_each_is_tried() -> None:
+    others = tuple(one(number, "celery", "celery:5:1") for number in range(21, 26))
+    here = Relaying(*WEB, *others)
+    seen = described(here)
+    for ended in others[:-1]:
+        del here.workers[ended.id]
+    assert _worker_of(read(here, {"celery": others}, seen)["celery"]) == 25
+
+
+def test_a_node_that_fails_as_a_whole_is_asked_through_the_relay_once() -> None:
+    here = Relaying(*WEB)
+    seen = described(here)
+    asked: list[wire.AnyRequest] = []
+
+    def refusing(request: wire.AnyRequest) -> wire.Message:
+        asked.append(request)
+        return _refuse(request)
+
+    here.answer = refusing  # type: ignore[method-assign]
+    assert is_unheard(read(here, {"first": WEB[:1]}, seen)["first"])
+    assert sum(request.relay_seconds is not None for request in asked) == 1
+
+
+def _refuse(_request: wire.AnyRequest) -> wire.Message:
+    return wire.Refused(reason="not-allowed", detail="closed", clock=time.time())
+
+
 def _worker_of(outcome: Outcome) -> int | None:
     return outcome.answer.worker.pid if isinstance(outcome, Answered) else None
 
