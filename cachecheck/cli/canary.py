@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cachecheck.cli import output, words
+from cachecheck.cli.asking import asks_nodes
 from cachecheck.cli.running import run
+
+if TYPE_CHECKING:
+    from cachecheck.cli.wiring import Who
 
 _FAMILIES = ("F", "B", "N", "C")  # what is found on the way to it, and what explains it
 
 
+@asks_nodes
 def canary(  # noqa: PLR0913  one argument for each option
     *,
-    nodes: words.Nodes = None,
-    config: words.ConfigFile = None,
-    fleet: words.FleetName = None,
-    secret_file: words.SecretFile = None,
-    keyid: words.KeyId = None,
-    host_header: words.HostHeader = None,
-    header: words.Header = None,
-    ca_file: words.CaFile = None,
-    client_cert: words.ClientCert = None,
+    who: Who,
     cache: words.Cache = None,
     lag_tolerance: words.LagTolerance = None,
     settle: words.Settle = None,
@@ -53,14 +50,6 @@ def canary(  # noqa: PLR0913  one argument for each option
 
     files = output.demand_writable(save)
     known = wiring.load_baseline(baseline)
-    who = wiring.Who(
-        words=tuple(nodes or ()),
-        config_file=str(config) if config else None,
-        fleet=fleet,
-        secret_file=str(secret_file) if secret_file else None,
-        keyid=keyid,
-        transport=wiring.transport_of(host_header, header, ca_file, client_cert),
-    )
     given: dict[str, Any] = {
         "caches": cache,
         "canary": True,

@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cachecheck.cli import auditing, output, words
+from cachecheck.cli.asking import asks_nodes
 from cachecheck.cli.running import run
 
 if TYPE_CHECKING:
-    from cachecheck.cli.wiring import Setup
+    from cachecheck.cli.wiring import Setup, Who
 
 
+@asks_nodes
 def check(  # noqa: PLR0913  one argument for each option
     *,
-    nodes: words.Nodes = None,
-    config: words.ConfigFile = None,
-    fleet: words.FleetName = None,
-    secret_file: words.SecretFile = None,
-    keyid: words.KeyId = None,
-    host_header: words.HostHeader = None,
-    header: words.Header = None,
-    ca_file: words.CaFile = None,
-    client_cert: words.ClientCert = None,
+    who: Who,
     cache: words.Cache = None,
     key: words.NamedKey = None,
     keys_from: words.KeysFrom = None,
@@ -68,14 +62,6 @@ def check(  # noqa: PLR0913  one argument for each option
 
     files = output.demand_writable(save)
     known = wiring.load_baseline(baseline)
-    who = wiring.Who(
-        words=tuple(nodes or ()),
-        config_file=str(config) if config else None,
-        fleet=fleet,
-        secret_file=str(secret_file) if secret_file else None,
-        keyid=keyid,
-        transport=wiring.transport_of(host_header, header, ca_file, client_cert),
-    )
     given: dict[str, Any] = {
         "caches": cache,
         "keys": wiring.named_keys(key, keys_from),

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cachecheck.cli import output, words
+from cachecheck.cli.asking import asks_nodes
 from cachecheck.cli.running import run
 from cachecheck.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cachecheck.cli.wiring import Setup
+    from cachecheck.cli.wiring import Setup, Who
     from cachecheck.model import Report
 
 WATCH_SECONDS = 2.0
@@ -23,18 +24,11 @@ OF_KEYS = ("V", "T001", "T002")
 """The findings on single keys; what else is wrong is named beside them, without a verdict."""
 
 
+@asks_nodes
 def key(  # noqa: PLR0913  one argument for each option
     *,
+    who: Who,
     key_: words.OneKey,
-    nodes: words.Nodes = None,
-    config: words.ConfigFile = None,
-    fleet: words.FleetName = None,
-    secret_file: words.SecretFile = None,
-    keyid: words.KeyId = None,
-    host_header: words.HostHeader = None,
-    header: words.Header = None,
-    ca_file: words.CaFile = None,
-    client_cert: words.ClientCert = None,
     cache: words.Cache = None,
     show_values: words.ShowValues = False,
     watch: words.Watch = False,
@@ -54,19 +48,11 @@ def key(  # noqa: PLR0913  one argument for each option
     KEY is the key as the application names it, without prefix and version. Exit codes: 0 all views
     agree, 1 they differ, 2 usage error, 3 not every view was seen.
     """
-    from cachecheck.cli.wiring import Who, set_up, transport_of  # noqa: PLC0415  --help stays quick
+    from cachecheck.cli.wiring import set_up  # noqa: PLC0415  --help stays quick
 
     if watch and format_ != "table":
         raise UsageError("--watch shows the table: leave --format out")
     files = output.demand_writable(save)
-    who = Who(
-        words=tuple(nodes or ()),
-        config_file=str(config) if config else None,
-        fleet=fleet,
-        secret_file=str(secret_file) if secret_file else None,
-        keyid=keyid,
-        transport=transport_of(host_header, header, ca_file, client_cert),
-    )
     given: dict[str, Any] = {
         "caches": cache,
         "keys": (key_,),

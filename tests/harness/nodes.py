@@ -255,6 +255,7 @@ def _environment(site: Mapping[str, Any], folder: Path, hash_seed: int | None) -
         "CACHECHECK_TEST_BOOTED": str(folder / "booted"),
         "DJANGO_SETTINGS_MODULE": "harness.site.settings",
         "PYTHONPATH": str(_TESTS),
+        "TMPDIR": str(folder),  # where processes meet that hand probes on: as on a host of its own
     }
     if hash_seed is not None:
         ours["PYTHONHASHSEED"] = str(hash_seed)
