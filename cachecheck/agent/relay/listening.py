@@ -102,11 +102,14 @@ class Listener:
         self.folder.close()
 
     def _serve(self) -> None:
+        """Take requests from the socket that there is now, until it is closed or paused."""
+        listening = self._socket
         while True:
             try:
-                connection, _ = self._socket.accept()
+                connection, _ = listening.accept()
             except TimeoutError:
                 self._return_if_removed()
+                listening = self._socket
                 continue
             except OSError:
                 return
