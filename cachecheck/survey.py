@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class SampledKey(Value, order=True, frozen=True, kw_only=True):
     """A key with its keyed digest, by which samples are ordered."""
 
-    digest: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{32}\\Z")]
     key: Key
 
 

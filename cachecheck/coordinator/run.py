@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from cachecheck.coordinator.audit import Ledger, State
 from cachecheck.coordinator.canary import let_out
+from cachecheck.coordinator.choosing import chosen_aliases, restricted
 from cachecheck.coordinator.comparing import Work, compare_entries
 from cachecheck.coordinator.contents import heads_in_use
 from cachecheck.coordinator.deadline import Deadline
@@ -20,18 +20,16 @@ from cachecheck.coordinator.detail import Detail, read_in_detail
 from cachecheck.coordinator.direct import Stores
 from cachecheck.coordinator.entries import Entries
 from cachecheck.coordinator.fleet import Target
+from cachecheck.coordinator.mapping import map_all, probe_keys
 from cachecheck.coordinator.probing import Prober, Rate
 from cachecheck.coordinator.restarts import look_for_restarts
 from cachecheck.coordinator.second_look import look_again, suspects
-from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.views import cohorts, seen_views
 from cachecheck.coordinator.voiding import ended_workers, without
 from cachecheck.coordinator.window import between
-from cachecheck.coordinator.witness import find_stores
 from cachecheck.digest import new_seed
-from cachecheck.errors import UsageError
-from cachecheck.model import Key, Value
-from cachecheck.rules.observations import Fleet, ObservedWorker, ReplicaOutcome, StoreMap
+from cachecheck.model import Value
+from cachecheck.rules.observations import Fleet, ReplicaOutcome, StoreMap
 from cachecheck.rules.trials import Trial
 from cachecheck.wire import Describe
 
@@ -44,9 +42,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.fleet import AnyTarget
     from cachecheck.coordinator.options import Options
     from cachecheck.coordinator.progress import Progress
-    from cachecheck.coordinator.views import SeenView
 
-ROUTING_PROBES = 16
 
 Reads = Literal["nothing", "witnesses", "entries"]
 
@@ -139,9 +135,9 @@ class _Looking:
     async def look(self, fleet: Fleet, reads: Reads) -> Observed:
         """Look as closely as is said."""
         options, state = self._options, self._ledger.state
-        aliases = _aliases(fleet, options.caches)
+        aliases = chosen_aliases(fleet, options.caches)
         views = seen_views(fleet, aliases)
-        stores = await _map_stores(
+        stores = await map_all(
             self._prober, views, options, self._progress, with_witnesses=reads != "nothing"
         )
         entries: tuple[Entries, ...] = ()
@@ -160,7 +156,7 @@ class _Looking:
                 self._prober,
                 fleet,
                 self._request,
-                suspects(_restricted(fleet, aliases), _replicas(entries)),
+                suspects(restricted(fleet, aliases), _replicas(entries)),
                 settle_seconds=options.settle,
             )
         trials: tuple[Trial, ...] = ()
@@ -170,7 +166,7 @@ class _Looking:
             run=state.run,
             started_at=state.started_at,
             ended_at=time.time(),
-            fleet=_restricted(fleet, aliases),
+            fleet=restricted(fleet, aliases),
             aliases=aliases,
             stores=stores,
             entries=entries,
@@ -204,7 +200,7 @@ async def _with_restarts(
     ended, now = ended_workers(fleet), time.time()
     return msgspec.structs.replace(
         observed,
-        fleet=_restricted(fleet, observed.aliases),
+        fleet=restricted(fleet, observed.aliases),
         entries=tuple(without(one, ended, now) for one in observed.entries),
     )
 
@@ -242,90 +238,4 @@ def _client(options: Options) -> Client:
         timeout_seconds=options.timeout,
         concurrency=options.concurrency,
         deadline=time.monotonic() + options.deadline,
-    )
-
-
-def probe_keys(run: str) -> tuple[str, ...]:
-    """Name keys that occur nowhere else; the first shows the namespace, all show the routing.
-
-    They differ in many characters: some hashes hardly spread keys that are numbered.
-    """
-    numbers = (f"{run}:{number}".encode() for number in range(ROUTING_PROBES))
-    return tuple(f"cachecheck:probe:{blake2b(one, digest_size=12).hexdigest()}" for one in numbers)
-
-
-def _aliases(fleet: Fleet, asked: tuple[str, ...]) -> tuple[str, ...]:
-    known = fleet.aliases
-    unknown = sorted(set(asked) - set(known)) if known else []
-    if unknown:
-        raise UsageError(
-            f"no node has a cache {', '.join(map(repr, unknown))}: there are {', '.join(known)}"
-        )
-    return tuple(sorted(set(asked))) or known
-
-
-def _restricted(fleet: Fleet, aliases: tuple[str, ...]) -> Fleet:
-    """Leave out what was not asked for, so that nothing is said of it."""
-    return Fleet(
-        nodes=tuple(
-            msgspec.structs.replace(
-                node,
-                workers=tuple(_only(worker, aliases) for worker in node.workers),
-                store=None if node.store is None else _only(node.store, aliases),
-            )
-            for node in fleet.nodes
-        ),
-        now=fleet.now,
-    )
-
-
-def _only(worker: ObservedWorker, aliases: tuple[str, ...]) -> ObservedWorker:
-    caches = tuple(cache for cache in worker.caches if cache.alias in aliases)
-    return msgspec.structs.replace(worker, caches=caches)
-
-
-async def _map_stores(
-    prober: Prober,
-    views: Sequence[SeenView],
-    options: Options,
-    progress: Progress,
-    *,
-    with_witnesses: bool,
-) -> tuple[StoreMap, ...]:
-    """Map stores for each alias of each application, backends of one kind together."""
-    groups: dict[tuple[str, str, str], list[SeenView]] = {}
-    for seen in views:
-        key = (seen.view.cache, seen.application, seen.cache.kind)
-        groups.setdefault(key, []).append(seen)
-    progress.stage("Finding out who shares a store", len(groups))
-    named = tuple(Key(name=key) for key in options.keys)
-
-    found = []
-    for members in groups.values():  # one after the other: aliases often share a server
-        if with_witnesses and needs_witnesses(members):
-            found.append(await find_stores(prober, members, named, probe_keys(prober.run)))
-        else:
-            cache = members[0].view.cache
-            found.append(map_stores(cache, members, {}, differed_twice=with_witnesses))
-        progress.advance()
-    return _united(found)
-
-
-def _united(maps: Sequence[StoreMap]) -> tuple[StoreMap, ...]:
-    """Put the maps of one alias and application together, whatever the kinds of backend."""
-    united: dict[tuple[str, str], StoreMap] = {}
-    for one in maps:
-        key = (one.cache, one.application)
-        other = united.get(key)
-        united[key] = one if other is None else _both(other, one)
-    return tuple(united.values())
-
-
-def _both(one: StoreMap, other: StoreMap) -> StoreMap:
-    return StoreMap(
-        cache=one.cache,
-        application=one.application,
-        stores=one.stores + other.stores,
-        is_split=one.is_split or other.is_split,
-        undecided=one.undecided or other.undecided,
     )

@@ -6,6 +6,20 @@ since the epoch in the clock that the field names; sizes are bytes; durations ar
 
 from __future__ import annotations
 
+from cachecheck.model.cache_rows import (
+    AgreementRow,
+    CacheRow,
+    CanaryRow,
+    CanaryStepRow,
+    CoverageRow,
+    HitRatioRow,
+    KeyGroupRow,
+    NamespaceRow,
+    NeighbourRow,
+    PropagationRow,
+    StoreRow,
+    ViewRow,
+)
 from cachecheck.model.canaries import (
     LONGEST_SECONDS,
     MAX_STEPS,
@@ -15,6 +29,11 @@ from cachecheck.model.canaries import (
     CanaryStep,
     CanaryValue,
     Nonce,
+)
+from cachecheck.model.node_rows import (
+    NodeRow,
+    ReadStoreRow,
+    WorkerRow,
 )
 from cachecheck.model.nodes import (
     MAX_KEY_GROUPS,
@@ -48,27 +67,12 @@ from cachecheck.model.readings import (
     Twig,
 )
 from cachecheck.model.report import (
-    AgreementRow,
-    CacheRow,
-    CanaryRow,
-    CanaryStepRow,
-    CoverageRow,
     Finding,
     Group,
     HeldRow,
-    HitRatioRow,
-    KeyGroupRow,
     KeyRow,
-    NamespaceRow,
-    NeighbourRow,
-    NodeRow,
-    PropagationRow,
-    ReadStoreRow,
     Report,
     RunRow,
-    StoreRow,
-    ViewRow,
-    WorkerRow,
 )
 from cachecheck.model.truths import Fresh, Moving, Stale, TruthCheck, Untold
 from cachecheck.model.values import (

@@ -32,7 +32,7 @@ class Twig(Value, array_like=True, frozen=True, kw_only=True):
 
     parent: Annotated[int, Meta(ge=0, lt=MAX_TWIGS)]
     step: Annotated[str, Meta(max_length=MAX_STEP_CHARS)]
-    digest: Annotated[str, Meta(pattern="^[0-9a-f]{4,32}$")]
+    digest: Annotated[str, Meta(pattern="^[0-9a-f]{4,32}\\Z")]
     kind: Annotated[str, Meta(max_length=MAX_NAME_CHARS)]
     members: Count
     is_open: bool

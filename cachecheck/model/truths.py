@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from cachecheck.model.readings import Present  # noqa: TC001  decoded
+from cachecheck.model.readings import Present
 from cachecheck.model.values import Text, Value
 
 UntoldReason: TypeAlias = Literal["withheld", "unknown", "failed", "unreadable", "unread"]
