@@ -9,12 +9,13 @@ from cachecheck.model import Present
 from cachecheck.rules.grouping import label
 from cachecheck.rules.observations import Located, Spot
 from cachecheck.rules.value import ranked
+from cachecheck.wire import MAX_TREES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cachecheck.coordinator.probing import Prober, Unit
-    from cachecheck.model import Key, Tree
+    from cachecheck.model import Key, Reading, Tree
     from cachecheck.rules.observations import KeyOutcome, View
 
 MOST_LOCATED = 50
@@ -36,12 +37,31 @@ async def locate(
     """
     found: dict[Key, Located] = {}
     stop_at = prober.deadline.remaining_seconds * (1 - SHARE_OF_REMAINING)
-    for one in [each for each in outcomes if each.verdict == "divergent"][:MOST_LOCATED]:
-        if prober.deadline.remaining_seconds > stop_at:
-            located = await _Locating(prober, units, one).locate()
-            if located is not None:
-                found[one.key] = located
+    divergent = [each for each in outcomes if each.verdict == "divergent"][:MOST_LOCATED]
+    for asked, locatings in _together(_Locating(prober, units, one) for one in divergent):
+        if prober.deadline.remaining_seconds <= stop_at:
+            break
+        readings = await prober.read(asked, [one.key for one in locatings], under=())
+        for number, one in enumerate(locatings):
+            heard = {unit: readings[unit][number] for unit in asked}
+            if prober.deadline.remaining_seconds > stop_at:
+                located = await one.locate(heard)
+                if located is not None:
+                    found[one.key] = located
     return found
+
+
+def _together(
+    locatings: Iterable[_Locating],
+) -> Iterator[tuple[tuple[Unit, ...], Sequence[_Locating]]]:
+    """Group those that the same units are asked for: one request serves many whole values."""
+    groups: dict[tuple[Unit, ...], list[_Locating]] = {}
+    for one in locatings:
+        if one.has_sides:
+            groups.setdefault(one.units, []).append(one)
+    for units, members in groups.items():
+        for start in range(0, len(members), MAX_TREES):
+            yield units, members[start : start + MAX_TREES]
 
 
 class _Locating:
@@ -49,7 +69,7 @@ class _Locating:
 
     def __init__(self, prober: Prober, units: Mapping[View, Unit], one: KeyOutcome) -> None:
         self._prober = prober
-        self._key = one.key
+        self.key = one.key
         self._asked: dict[str, tuple[Unit, str]] = {}
         for number, members in enumerate(ranked(one)):
             told = [one.readings[index] for index in members]
@@ -58,22 +78,34 @@ class _Locating:
                     self._asked.setdefault(label(number), (units[view], reading.structure))
         self._asked = dict(list(self._asked.items())[:MOST_GROUPS])
 
-    async def locate(self) -> Located | None:
-        """Descend from the whole value until nothing is left to ask, or enough was asked."""
-        if len(self._asked) < 2:  # noqa: PLR2004  values that can be told
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """Name the units that are asked, each once."""
+        return tuple(dict.fromkeys(unit for unit, _ in self._asked.values()))
+
+    @property
+    def has_sides(self) -> bool:
+        """Whether there are values to compare, of which it can be told what is in them."""
+        return len(self._asked) > 1
+
+    async def locate(self, heard: Mapping[Unit, Reading]) -> Located | None:
+        """Descend from the whole value, as it was heard, until nothing is left to ask.
+
+        None: one of the values changed meanwhile. It ends as well where enough was asked.
+        """
+        trees = self._trees(heard)
+        if trees is None:
             return None
         spots: dict[Steps, Spot] = {}
-        waiting: list[Steps] = [()]
-        for _ in range(MOST_DESCENTS):
+        waiting: list[Steps] = []
+        self._sort((), self._compared(trees), spots, waiting)
+        for _ in range(MOST_DESCENTS - 1):
             if not waiting or len(spots) > MOST_SPOTS:
                 break
-            steps = waiting.pop(0)
-            trees = await self._trees(steps)
-            if trees is None and not steps:
-                return None
+            trees = self._trees(await self._heard(waiting[0]))
             if trees is None:
-                waiting.insert(0, steps)
                 break
+            steps = waiting.pop(0)
             self._sort(steps, self._compared(trees), spots, waiting)
         spots |= {path: Spot(steps=path, how="deeper") for path in waiting if path not in spots}
         told = tuple(spots.values())
@@ -91,13 +123,16 @@ class _Locating:
             elif path not in waiting:
                 waiting.append(path)
 
-    async def _trees(self, steps: Steps) -> dict[str, Tree] | None:
-        """Ask for the trees below a path, one of each group; None: one of the values changed."""
-        units = list(dict.fromkeys(unit for unit, _ in self._asked.values()))
-        readings = await self._prober.read(units, [self._key], under=steps)
+    async def _heard(self, steps: Steps) -> dict[Unit, Reading]:
+        """Ask for the trees below a path."""
+        found = await self._prober.read(self.units, [self.key], under=steps)
+        return {unit: reading for unit, (reading,) in found.items()}
+
+    def _trees(self, heard: Mapping[Unit, Reading]) -> dict[str, Tree] | None:
+        """Give the trees that were heard, one of each group; None: one of the values changed."""
         trees: dict[str, Tree] = {}
         for name, (unit, structure) in self._asked.items():
-            (reading,) = readings[unit]
+            reading = heard[unit]
             if not isinstance(reading, Present) or reading.structure != structure:
                 return None
             trees[name] = reading.tree
