@@ -69,9 +69,7 @@ def cover(
             )
         ),
     )
-    return Coverage(
-        undecided=tuple(dict.fromkeys(undecided)), notes=notes_of(observed, options.lag_tolerance)
-    )
+    return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=notes_of(observed, options))
 
 
 def _time(observed: Observed) -> Iterator[str]:

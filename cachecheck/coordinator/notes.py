@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from cachecheck.coordinator import truths
 from cachecheck.coordinator.phrases import entries_of, keys_of
 from cachecheck.rules.behaviour import slow_once
+from cachecheck.rules.ratios import told
 from cachecheck.rules.value import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cachecheck.coordinator.entries import Entries
+    from cachecheck.coordinator.options import Options
     from cachecheck.coordinator.run import Observed
     from cachecheck.rules.trials import Trial
 
 
-def notes_of(observed: Observed, lag_tolerance_seconds: float) -> dict[str, tuple[str, ...]]:
+def notes_of(observed: Observed, options: Options) -> dict[str, tuple[str, ...]]:
     """Say of each alias what does not touch the verdict, and should be known."""
     notes: dict[str, list[str]] = {alias: [] for alias in observed.aliases}
     for entries in observed.entries:
@@ -30,9 +32,11 @@ def notes_of(observed: Observed, lag_tolerance_seconds: float) -> dict[str, tupl
                 "in namespace, backend, codec or routing"
             )
     for trial in observed.trials:
-        notes[trial.cache].extend(_trial_notes(trial, lag_tolerance_seconds))
+        notes[trial.cache].extend(_trial_notes(trial, options.lag_tolerance))
     for alias in observed.aliases:
         notes[alias].extend(_counting_note(observed, alias))
+        if options.window is not None and (said := told(observed.fleet, alias)):
+            notes[alias].append(f"{said}, in {options.window:g} s")  # whoever asks wants an answer
     return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
 
 

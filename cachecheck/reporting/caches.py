@@ -16,7 +16,7 @@ from cachecheck.reporting.words import (
 )
 
 if TYPE_CHECKING:
-    from cachecheck.model import CacheRow
+    from cachecheck.model import CacheRow, HitRatioRow
 
 _NOTHING = "-"
 _MOST_NEIGHBOURS = 3
@@ -166,9 +166,16 @@ def _namespaces(cache: CacheRow) -> str:
 def _hit_ratios(cache: CacheRow) -> list[str]:
     said = [f"{cache.hit_ratios_said}."] if cache.hit_ratios_said else []
     return said + [
-        f"hit ratio of {row.view.worker or row.view.node}: {percent(row.ratio)}"
+        f"hit ratio of {_counter(row)}: {percent(row.ratio)}"
         + (f" ({percent_range(*row.interval95)})" if row.interval95 else "")
-        + f" of {plural(row.hits + row.misses, 'request')}, counted by the {row.source}."
+        + f" of {plural(row.hits + row.misses, 'request')}."
         for row in cache.hit_ratios
         if row.ratio is not None
     ]
+
+
+def _counter(row: HitRatioRow) -> str:
+    """Name who counted: a process, or the server for all of its clients."""
+    if row.source == "server":
+        return f"all clients of the server that {row.view.node} uses"
+    return row.view.worker or row.view.node

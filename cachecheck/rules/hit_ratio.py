@@ -23,8 +23,9 @@ ERROR_RATE = 0.001
 LEAST_DIFFERENCE = 0.05
 """A smaller difference of ratios is no matter, however sure it is."""
 
-_COMPARABLE_AGES = 10.0
-"""Counted for so many times longer on one node than on another, ratios need not be alike."""
+_COMPARABLE_AGES = 2.0
+"""Counted for so many times longer on one node than on another, ratios need not be alike: traffic
+changes over a day, and a cache that was cold for all was so while some counted."""
 
 _Partition = tuple[tuple[str, bool], ...]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from cachecheck.model import Role, Value
 from cachecheck.proportions import NOTHING, Tried
-from cachecheck.rules.grouping import DUMMY, Alias, aliases, declared_scope, enumerated
+from cachecheck.rules.grouping import DUMMY, Alias, aliases, declared_scope, enumerated, name_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cachecheck.rules.grouping import Sight
     from cachecheck.rules.observations import Fleet
@@ -79,19 +79,38 @@ def shown(tried: Tried) -> str:
 def told(fleet: Fleet, alias: str) -> str | None:
     """Say in a sentence whether the hit ratios of an alias could be compared; None: none to be."""
     found = [one for one in families(fleet) if one.alias == alias and len(one.nodes) > 1]
-    if not found:
-        return None
+    parts = [*_compared(found), *_lost(alias, fleet)]
+    return "; ".join(parts) or None
+
+
+def _compared(found: Sequence[Family]) -> Iterator[str]:
     few = [node for one in found for node in one.nodes if not node.is_enough]
     compared = sum(len(one.enough) for one in found if one.is_comparable)
-    parts = [f"hit ratios compared over {compared} nodes"] if compared else []
+    if compared:
+        yield f"hit ratios compared over {compared} nodes"
     if few:
         least = min(few, key=lambda node: node.requests)
         names = enumerated([node.node for node in few])
-        parts.append(
+        yield (
             f"too few requests to compare {'those' if compared else 'hit ratios'} of {names} "
             f"({least.requests} on {least.node}, {LEAST_REQUESTS} are needed)"
         )
-    return "; ".join(parts)
+
+
+def _lost(alias: str, fleet: Fleet) -> Iterator[str]:
+    """Name who counts and of whom nothing is known: that comes of a window alone."""
+    lost = [
+        sight.label
+        for one in aliases(fleet)
+        if one.name == alias
+        for sight in one.but(DUMMY)
+        if sight.cache.is_counting and sight.cache.counters is None
+    ]
+    if lost:
+        yield (
+            f"what {name_views(lost, fleet)} counted is not known, as it was restarted or not "
+            "heard twice"
+        )
 
 
 def _by_role(alias: Alias) -> dict[Role, list[Sight]]:

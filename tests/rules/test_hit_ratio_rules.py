@@ -108,11 +108,18 @@ def test_caches_that_are_meant_to_be_private_may_differ(scope: Any) -> None:
     assert (found.code, found.severity) == ("H001", "info")
 
 
-def test_worker_that_has_just_started_may_differ() -> None:
-    young = counted(60, 200, age_seconds=60)
+@pytest.mark.parametrize("age_seconds", [60, HOUR / 3])
+def test_worker_that_was_started_later_may_differ(age_seconds: float) -> None:
+    young = counted(60, 200, age_seconds=age_seconds)
     (found,) = check(fleet(*nodes(counted(4500, 5000), young)))
     assert (found.code, found.severity) == ("H001", "info")
     assert "--window" in found.message
+
+
+def test_rolling_restart_starts_workers_soon_enough_to_be_compared() -> None:
+    later = counted(4000, 5000, age_seconds=0.9 * HOUR)
+    (found,) = check(fleet(*nodes(counted(4500, 5000), later)))
+    assert (found.code, found.severity) == ("H001", "warning")
 
 
 def test_counts_of_a_server_are_those_of_all_its_clients_and_not_compared() -> None:
@@ -138,6 +145,18 @@ def test_sentence_says_what_was_compared_and_what_was_too_little() -> None:
     few = told(fleet(*nodes(counted(4500, 5000), counted(34, 40))), "default")
     assert few == "too few requests to compare hit ratios of web-2 (40 on web-2, 100 are needed)"
     assert told(healthy(), "default") is None
+
+
+def test_sentence_names_workers_whose_counts_were_lost_in_a_window() -> None:
+    lost = cache(is_counting=True)
+    whole = counted(4500, 5000)
+    assert told(fleet(*nodes(whole, whole, lost)), "default") == (
+        "hit ratios compared over 2 nodes; what web-3 counted is not known, as it was restarted "
+        "or not heard twice"
+    )
+    nothing = told(fleet(*nodes(lost, lost)), "default")
+    assert nothing is not None
+    assert nothing.startswith("what web-1 and web-2 counted is not known")
 
 
 # --- H003 ----------------------------------------------------------------------------------

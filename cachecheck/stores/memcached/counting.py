@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cachecheck.stores.memcached import meta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from cachecheck.stores.memcached.connection import Connection
 
@@ -45,15 +45,6 @@ def ask(connection: Connection, stats: dict[str, str]) -> Counted:
         expirations=sum(meta.number(stats, name) for name in _EXPIRED if name in stats),
         evicted=tuple(_evicted(connection)) if evictions else (),
         limits={name: settings[name] for name in _LIMITS if name in settings},
-    )
-
-
-def limits(counted: Sequence[Counted]) -> tuple[tuple[str, str], ...]:
-    """Give the limits of several servers: once where they are the same, else in their order."""
-    told = {name: [each.limits.get(name, "?") for each in counted] for name in _LIMITS}
-    return tuple(
-        (name, values[0] if len(set(values)) == 1 else ", ".join(values))
-        for name, values in told.items()
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import StoreError
 from cachecheck.model import Capabilities, Failed, ServerCounters, StoreIdentity
+from cachecheck.stores import limits
 from cachecheck.stores.base import Page, Stored, Weight
 from cachecheck.stores.failures import as_reading
 from cachecheck.stores.memcached import counting, dump, meta
@@ -134,7 +135,7 @@ class MemcachedStore:
             evictions=sum(each.evictions for each in counted),
             expirations=sum(each.expirations for each in counted),
             evicted=tuple(chain.from_iterable(each.evicted for each in counted))[:_MOST_CLASSES],
-            limits=counting.limits(counted),
+            limits=limits.of_all(each.limits for each in counted),
             own_hits=sum(hits for hits, _ in own),
             own_misses=sum(misses for _, misses in own),
         )

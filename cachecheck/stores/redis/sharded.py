@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from cachecheck.model import Capabilities, ServerCounters, StoreIdentity
-from cachecheck.stores import parts
+from cachecheck.stores import limits, parts
 from cachecheck.stores.base import Page
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ShardedStore:
             since=min(one.since for one in each),
             evictions=_sum([one.evictions for one in each]),
             expirations=_sum([one.expirations for one in each]),
-            limits=tuple(sorted({limit for one in each for limit in one.limits})),
+            limits=limits.of_all(dict(one.limits) for one in each),
             own_hits=sum(one.own_hits for one in each),
             own_misses=sum(one.own_misses for one in each),
         )
