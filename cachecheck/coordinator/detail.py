@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cachecheck.coordinator.confirm import Judgement
 from cachecheck.coordinator.suspects import shifted
-from cachecheck.model import Key, Reading, Value
+from cachecheck.model import Key, Present, Reading, Value
 from cachecheck.rules.observations import View
 
 if TYPE_CHECKING:
@@ -14,14 +16,15 @@ if TYPE_CHECKING:
 
     from cachecheck.coordinator.entries import Entries
     from cachecheck.coordinator.probing import Prober
+    from cachecheck.rules.observations import KeyOutcome
 
 
 class Detail(Value, frozen=True, kw_only=True):
     """What the views of one cohort have of one key; ``looked_at`` is in the coordinator's clock.
 
-    ``held`` are readings with the views that each stands for. ``timeout`` is the default of all
-    these views, None where they have several, or none. Expiries up to ``tolerance_seconds`` apart
-    are one.
+    ``held`` are readings with the views that each stands for; who was found unable to read the
+    value stands apart. ``timeout`` is the default of all these views, None where they have several,
+    or none. Expiries up to ``tolerance_seconds`` apart are one.
     """
 
     cache: str
@@ -58,6 +61,7 @@ def _details(
     columns: Sequence[Sequence[Reading]],
 ) -> Iterator[Detail]:
     timeouts = {seen.cache.timeout for seen in one.cohort.views}
+    unreadable = {found.key: _lacking(found) for found in one.unreadable}
     for row, examined in enumerate(one.named.keys):
         yield Detail(
             cache=one.cohort.cache,
@@ -67,5 +71,36 @@ def _details(
             looked_at=now,
             timeout=next(iter(timeouts)) if len(timeouts) == 1 else None,
             tolerance_seconds=one.tolerance_seconds,
-            held=tuple((view, column[row]) for view, column in zip(views, columns, strict=True)),
+            held=tuple(
+                part
+                for stands_for, column in zip(views, columns, strict=True)
+                for part in _parted(stands_for, column[row], unreadable.get(examined.key, {}))
+            ),
         )
+
+
+def _lacking(found: KeyOutcome) -> dict[View, tuple[str, ...]]:
+    """Give what each view lacks to read the value, of those that were looked through for that."""
+    return {
+        view: reading.unreadable
+        for (_, reading), views in zip(found.readings, found.stand_for, strict=True)
+        if isinstance(reading, Present)
+        for view in views
+    }
+
+
+def _parted(
+    views: tuple[View, ...], reading: Reading, lacking: dict[View, tuple[str, ...]]
+) -> Iterator[tuple[tuple[View, ...], Reading]]:
+    """Part the views of one store by whether they can read the value.
+
+    One of them read it for all, and can say of itself alone what it lacks.
+    """
+    if not isinstance(reading, Present) or len(views) == 1:
+        yield views, reading
+        return
+    parts: dict[tuple[str, ...], list[View]] = {}
+    for view in views:
+        parts.setdefault(lacking.get(view, ()), []).append(view)
+    for names, members in parts.items():
+        yield tuple(members), replace(reading, unreadable=names)

@@ -51,7 +51,7 @@ def _mark(reading: Reading) -> Hashable:
     """Give what readings have in common that are shown as one, beside their expiry."""
     match reading:
         case Present():
-            return reading.structure or reading.digest
+            return reading.structure or reading.digest, reading.unreadable
         case Failed():
             return reading.reason, reading.detail
         case Missing() | Expired():
@@ -71,7 +71,7 @@ def _held_row(
         releases=tuple(sorted(release for release in named if release is not None)),
         state="missing",
     )
-    reading = held[0][1]
+    reading = next((each for _, each in held if getattr(each, "shown", None)), held[0][1])
     match reading:
         case Present():
             return _present(bare, reading, one)

@@ -1,8 +1,9 @@
 """Find keys whose values the application cannot read somewhere, though they are there.
 
 One store is read once for many views, and whether the bytes are the same is then known. Whether
-each node has the classes in them is not: nodes of one store may run different releases. So a few
-keys are read as structures on every node.
+each node has the classes in them is not: nodes of one store may run different releases, and so may
+the workers of a node that is being restarted. So a few keys are read as structures on every node,
+through a worker of each release.
 """
 
 from __future__ import annotations
@@ -70,16 +71,16 @@ def _family(one: Entries) -> tuple[str, ...]:
 
 
 class _Looking:
-    """Looks at some keys of one cohort through each of its nodes, and through ``others``."""
+    """Looks at some keys of one cohort through each of its releases, and through ``others``."""
 
     def __init__(self, prober: Prober, entries: Entries, others: Sequence[SeenView]) -> None:
         self._prober = prober
         self._entries = entries
-        self._own = _by_node(entries.cohort.views)
-        self._others = _by_node(others)
+        self._own = _by_code(entries.cohort.views)
+        self._others = _by_code(others)
 
     async def look(self) -> Entries:
-        """Read through one node, then what refers to anything through the rest; then once more."""
+        """Read through one unit, then what refers to anything through the rest; then once more."""
         keys = _keys(self._entries)
         if not keys or not self._own or not self._prober.deadline.remaining_seconds:
             return self._entries
@@ -137,13 +138,16 @@ class _Looking:
         return {unit: _present(keys, readings) for unit, readings in found.items()}
 
 
-def _by_node(views: Iterable[SeenView]) -> tuple[Unit, ...]:
-    """Make a unit of each node; caches of single workers are read by nobody else."""
-    nodes: dict[str, list[SeenView]] = {}
+def _by_code(views: Iterable[SeenView]) -> tuple[Unit, ...]:
+    """Make a unit of what runs the same code on one node.
+
+    Caches of single workers are read by nobody else.
+    """
+    found: dict[tuple[str, tuple[str, ...]], list[SeenView]] = {}
     for seen in views:
         if not seen.is_direct and seen.cache.scope != "worker":
-            nodes.setdefault(seen.view.node, []).append(seen)
-    return tuple(unit_of(members) for members in nodes.values())
+            found.setdefault((seen.view.node, seen.code), []).append(seen)
+    return tuple(unit_of(members) for members in found.values())
 
 
 def _keys(entries: Entries) -> list[Key]:

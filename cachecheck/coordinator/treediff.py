@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _SEQUENCES = frozenset({"list", "tuple"})
 _INDEX = re.compile(r"\[[0-9]+(:[0-9]+)?\]")
+MOST_LEVELS = 100
+"""So deep in one tree is compared; values are not read deeper, and a node may say what it likes."""
+
 MOST_ITEMS_OF_UNEQUAL = 3
 """Lists of unequal length are mostly shifted: that many items that differ are told, not more."""
 
@@ -58,7 +61,7 @@ class _Pair:
             yield Difference(steps=steps, how=f"type {left.kind}/{right.kind}")
         elif not left.members or not right.members:
             yield Difference(steps=steps, how=_lengths(left, right))
-        elif not (left.is_open and right.is_open):
+        elif not (left.is_open and right.is_open) or len(steps) >= MOST_LEVELS:
             yield Difference(steps=steps, is_whole=False)
         else:
             yield from self._held(one, other, steps, kind)

@@ -22,7 +22,8 @@ class SeenView(Value, frozen=True, kw_only=True):
     """A view with what its worker said of the cache; ``worker_id`` is how to ask it again.
 
     ``is_direct`` says that it is the coordinator's own view of a store. ``truths`` are the patterns
-    of keys that its worker can hold against a source of truth.
+    of keys that its worker can hold against a source of truth. ``code`` is what the worker runs, as
+    far as that is known: its release, Django and Python.
     """
 
     view: View
@@ -33,6 +34,7 @@ class SeenView(Value, frozen=True, kw_only=True):
     clock: Clock
     is_direct: bool = False
     truths: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
 
     @property
     def expiry_shift_seconds(self) -> float:
@@ -79,6 +81,7 @@ def seen_views(fleet: Fleet, aliases: tuple[str, ...]) -> tuple[SeenView, ...]:
             clock=node.clock or _NO_CLOCK,
             is_direct=worker is node.store,
             truths=worker.truths,
+            code=(worker.release or "", worker.versions.django, worker.versions.python),
         )
         for node in fleet.nodes
         for worker in node.onlookers

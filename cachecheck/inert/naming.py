@@ -11,12 +11,13 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, assert_never
 
 from cachecheck.inert.branches import Index, Member, Name, key_of
-from cachecheck.inert.nodes import INT, MAX_NAME_BYTES, TEXT, raw_of
+from cachecheck.inert.nodes import BYTES, INT, MAX_NAME_BYTES, TEXT, raw_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cachecheck.inert.branches import Place
+    from cachecheck.inert.nodes import Value
 
 NAME_DIGITS: Final = 10
 MOST_NUMBER: Final = 9_999
@@ -50,6 +51,16 @@ def called(place: Place, hashed: Hash, is_withheld: IsWithheld) -> Called:
             assert_never(place)
 
 
+def hides(key: Value, is_withheld: IsWithheld) -> bool:
+    """Say whether what stands under a key must not be shown, be the key text or bytes.
+
+    Of a long one the beginning and the end are judged.
+    """
+    raw = raw_of(key, TEXT) or raw_of(key, BYTES) or b""
+    ends = {raw[:MAX_NAME_BYTES], raw[-MAX_NAME_BYTES:]}
+    return any(is_withheld(end.decode("utf-8", "replace")) for end in ends)
+
+
 def name_digits(key: bytes, hashed: Hash) -> str:
     """Give the digits of the digest that stands for a name."""
     return hashed(b"?" + key).hex()[:NAME_DIGITS]
@@ -60,11 +71,11 @@ def _named(place: Name, digest: str, is_withheld: IsWithheld) -> Called:
     number = _NUMBER.fullmatch(key) if isinstance(key, bytes) and key[:1] == INT else None
     if number and abs(int(number[1])) <= MOST_NUMBER:
         return Called(f"[{int(number[1])}]")
+    if hides(key, is_withheld):
+        return Called(f"[{digest}]", is_withheld=True)
     raw = raw_of(key, TEXT)
     if raw is None:
         return Called(f"[{digest}]")
-    if is_withheld(raw[:MAX_NAME_BYTES].decode("utf-8", "replace")):
-        return Called(f"[{digest}]", is_withheld=True)
     if _CHOSEN.fullmatch(raw) and (place.is_attribute or _looks_chosen(raw)):
         return Called(f".{raw.decode()}")
     return Called(f"[{digest}]")

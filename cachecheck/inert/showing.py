@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from cachecheck.inert.branches import Index, Member, Name, branches
 from cachecheck.inert.kinds import kind_of
+from cachecheck.inert.naming import hides
 from cachecheck.inert.nodes import (
     BYTEARRAY,
     BYTES,
@@ -109,7 +110,7 @@ class _Showing:
         else:
             yield from self.pieces(key, depth)
         yield sign
-        if name is not None and self._is_withheld(name):
+        if hides(key, self._is_withheld):
             yield WITHHELD
         else:
             yield from self.pieces(value, depth)

@@ -70,6 +70,8 @@ def _judged(key: KeyRow, found: list[Finding]) -> str:
     said = _JUDGEMENTS.get(key.judgement, key.judgement)
     if key.judgement == "healed" and all(group.state == "missing" for group in key.held):
         said = "in none of the views"
+    elif key.judgement == "healed" and any(one.code == "V004" for one in found):
+        said = "one value, which not all views can read"
     codes = listed(sorted({one.code for one in found})) if found else ""
     return f"{said} ({codes})" if codes else said
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from cachecheck.coordinator.detail import Detail
 from cachecheck.coordinator.key_rows import key_rows
@@ -42,6 +43,18 @@ def test_views_that_agree_are_one_row_and_the_largest_stands_first() -> None:
     assert (first.label, first.views, first.digest) == ("A", ("web-1:1", "web-2:1"), "aaaaaa")
     assert (second.label, second.views, second.digest) == ("B", ("web-0:1",), "bbbbbb")
     assert first.releases == ("r0", "r1")
+
+
+def test_views_that_cannot_read_a_value_are_a_row_of_their_own() -> None:
+    lacking = replace(present(), unreadable=("shop.Gone",))
+    first, second = held(present(), present(), lacking)
+    assert (first.views, first.unreadable) == (("web-0:1", "web-1:1"), ())
+    assert (second.views, second.unreadable) == (("web-2:1",), ("shop.Gone",))
+
+
+def test_a_value_is_shown_by_whoever_allows_it() -> None:
+    (row,) = held(present(), replace(present(), shown="{'a': 1}"))
+    assert row.shown == "{'a': 1}"
 
 
 def test_expiries_within_the_tolerance_are_one_row_wherever_they_lie() -> None:

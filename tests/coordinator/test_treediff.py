@@ -12,7 +12,7 @@ import pytest
 from cachecheck.coordinator.treediff import differing
 from cachecheck.inert import TreeWanted, structural_digest
 from cachecheck.inert.sensitive import is_sensitive
-from cachecheck.model import Key, Twig
+from cachecheck.model import MAX_TWIGS, Key, Twig
 from cachecheck.rules.observations import Located, Spot
 from cachecheck.rules.paths import differs_at
 
@@ -70,6 +70,26 @@ def test_a_place_that_is_not_open_is_to_be_asked_for() -> None:
     for end in open_ends:
         deeper = differing(tree(one, *end.steps), tree(other, *end.steps), ("A", "B"))
         assert all(each.steps for each in deeper)
+
+
+def test_a_tree_that_is_deeper_than_any_value_is_compared_to_a_bound() -> None:
+    """Only a node that means harm sends one."""
+
+    def chain(digest: str) -> Tree:
+        return tuple(
+            Twig(
+                parent=max(0, place - 1),
+                step=".a" if place else "",
+                digest=digest,
+                kind="list",
+                members=1,
+                is_open=True,
+            )
+            for place in range(MAX_TWIGS)
+        )
+
+    (found,) = differing(chain("aaaa"), chain("bbbb"), ("A", "B"))
+    assert not found.is_whole
 
 
 def test_paths_are_shown_with_what_is_redacted_and_without_slices() -> None:

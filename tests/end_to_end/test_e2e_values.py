@@ -3,11 +3,13 @@
 Two releases of one site; the second one has a model with one more field, and lacks two classes.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from harness.nodes import Node
+from harness.process import Finished
 from harness.redis import RedisServer
 from harness.scenarios import DJANGO_REDIS, REDIS, Check, Launch, outliers, views_of
 
@@ -85,6 +87,54 @@ def test_a_class_that_one_node_lacks_makes_its_values_unreadable_there(
     assert fleet[2].address in found["message"]
     assert outliers(found) == views_of(fleet[2])
     assert found["evidence"]["releases"] == {"A": ["2026.1"], "B": ["2026.2"]}
+
+
+def test_one_key_shows_who_cannot_read_it(
+    fleet: tuple[Node, ...], run_cli: Callable[..., Finished]
+) -> None:
+    fleet[0].app("set", cache="shared", key="gone", shop="models.Voucher", literal="{'code': 'x'}")
+    nodes = [node.address for node in (fleet[2], *fleet[:2])]  # who lacks it is asked first
+    shown = run_cli("key", "gone", *nodes, "--cache", "shared", "--settle", "0.5")
+    assert "one value, which not all views can read (V004)" in shown.stdout
+    able, unable = shown.stdout.split("\n  B  ")
+    assert (fleet[0].address in able, fleet[2].address in able) == (True, False)
+    assert unable.startswith(fleet[2].address)
+    assert "cannot be read there: the model shop.Voucher" in unable
+
+
+_HALF_RESTARTED = """
+import json, os
+
+def post_fork(server, worker):
+    site = json.loads(os.environ["CACHECHECK_TEST_SITE"])
+    site["SHOP_RELEASE"] = worker.age
+    site["CACHECHECK"]["RELEASE"] = f"2026.{worker.age}"
+    os.environ["CACHECHECK_TEST_SITE"] = json.dumps(site)
+"""
+
+
+def test_a_model_that_some_workers_of_a_node_lack_makes_its_values_unreadable_there(
+    launch: Launch, redis: RedisServer, check: Check
+) -> None:
+    """As while a node is restarted with another release, worker by worker."""
+    config = launch.tmp / "half_restarted.py"
+    config.write_text(_HALF_RESTARTED)
+    (node,) = launch.nodes(
+        {"options": ["--config", str(config)]},
+        settings={"INSTALLED_APPS": [SHOP]},
+        caches={"default": {"BACKEND": REDIS, "LOCATION": redis.url}},
+        workers=2,
+    )
+    model = (
+        b"\x80\x04cdjango.db.models.base\nmodel_unpickle\n\x8c\x04shop\x8c\x07Voucher\x86\x85R}b."
+    )
+    with redis.client() as client:
+        client.set(":1:half", model)
+    checked = check([node], "--key", "half", *ALL_RELEASES)
+    found = checked.only("V004")
+    assert found["evidence"]["lacking"] == ["the model shop.Voucher"]
+    assert [len(group["views"]) for group in found["groups"]] == [1, 1]
+    assert "nobody else" not in found["message"]
 
 
 def test_a_class_that_all_nodes_have_is_read_by_all(fleet: tuple[Node, ...], check: Check) -> None:

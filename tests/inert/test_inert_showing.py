@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cachecheck.inert import structural_digest
+from cachecheck.inert.sensitive import is_sensitive
 from cachecheck.inert.showing import MOST_CHARACTERS
 
 if TYPE_CHECKING:
@@ -93,6 +94,12 @@ def test_what_stands_under_a_withheld_name_is_left_out() -> None:
 
     assert "hunter2" not in shown(Article("Tea", Decimal(3)), is_withheld)
     assert shown({"password": "x", "a": 1}, is_withheld) == "{'password': <withheld>, 'a': 1}"
+    assert shown({b"password": "x"}, is_withheld) == "{b'password': <withheld>}"
+
+
+@pytest.mark.parametrize("name", ["token" + "x" * 600, "x" * 600 + "token"])
+def test_long_names_are_withheld_by_both_of_their_ends(name: str) -> None:
+    assert shown({name: "hunter2"}, is_sensitive).endswith(": <withheld>}")
 
 
 def test_long_values_end_in_a_sign() -> None:

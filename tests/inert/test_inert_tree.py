@@ -78,9 +78,10 @@ def test_a_key_that_could_be_a_value_is_told_by_a_digest(key: Any) -> None:
 
 
 def test_below_a_name_that_is_withheld_nothing_is_told() -> None:
-    places = tree({"credentials": {"user": "ada", "pin": 1234}})
-    assert len(places) == 2
-    assert (places[1].members, places[1].is_open, len(places[1].digest)) == (0, False, 4)
+    for name in ("credentials", b"credentials", "x" * 600 + "credential"):
+        places = tree({name: {"user": "ada", "pin": 1234}})
+        assert len(places) == 2
+        assert (places[1].members, places[1].is_open, len(places[1].digest)) == (0, False, 4)
 
 
 def test_a_cycle_is_told_once() -> None:

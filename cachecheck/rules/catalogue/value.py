@@ -52,7 +52,7 @@ KINDS = (
         detection="A class, module or model that the value refers to is not there in the worker, "
         "or the bytes cannot be decoded by the codec configured there. Nothing is imported or "
         "loaded to find out, and a second look must say the same. Looked at are named keys, keys "
-        "that differ, and up to 100 of the sample, once on each node.",
+        "that differ, and up to 100 of the sample, on each node through a worker of each release.",
         not_confused_with="A codec that cachecheck does not know, and values too large to say, "
         "which are no finding; a module that no process has loaded yet, which counts as there "
         "where its file is.",
