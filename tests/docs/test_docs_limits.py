@@ -33,6 +33,7 @@ from cachecheck.coordinator import (
     readable,
     replicas,
     sample,
+    treediff,
     witness,
 )
 from cachecheck.coordinator.audit import audit, listing, pacing, scheme, summing
@@ -150,6 +151,7 @@ IN_CODE = {
     "work of one page of a store that is read directly": direct.SLICE_SECONDS,
     "keys of one cache whose differences are located": locating.MOST_LOCATED,
     "paths told of one key": locating.MOST_SPOTS,
+    "levels of two trees of digests that are compared at once": treediff.MOST_LEVELS,
     "share of the time that is left for locating differences": locating.SHARE_OF_REMAINING * 100,
     "sampled keys of one cache that are read on every node for V004": readable.MOST_SAMPLED,
     "hosts in the URL of a store": parsing.MAX_HOSTS,
