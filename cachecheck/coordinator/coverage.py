@@ -10,7 +10,7 @@ from cachecheck.coordinator.phrases import entries_of, keys_of, some
 from cachecheck.coordinator.replicas import MOST_REPLICAS
 from cachecheck.coordinator.views import cohorts, seen_views, set_apart
 from cachecheck.model import Failed, Value
-from cachecheck.rules import builders, replica, routing
+from cachecheck.rules import builders, failing, replica, routing
 from cachecheck.rules.grouping import is_seen
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def cover(
         *builders.undecided(observed.fleet),
         *replica.undecided(observed.fleet, observed.replicas),
         *routing.undecided(observed.fleet),
+        *(failing.undecided(observed.fleet) if observed.reads_entries else ()),
         *_stores(observed),
         *_set_apart(observed),
         *(line for trial in observed.trials for line in trial.undecided),

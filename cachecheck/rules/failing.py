@@ -45,6 +45,34 @@ def suspects(fleet: Fleet) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen.values()))
 
 
+def undecided(fleet: Fleet) -> Iterator[str]:
+    """Say which replicas were not compared, since they or their primary were silent at first.
+
+    One that another view of the node can read is compared through that, once for all.
+    """
+    for alias in aliases(fleet):
+        told = [(sight, *one) for sight in alias.sights for one in _replicas(sight.cache)]
+        compared = {(sight.worker.node, address) for sight, address, why in told if why is None}
+        missed: dict[tuple[str, str], list[str]] = {}
+        for sight, address, why in told:
+            if why is not None and (sight.worker.node, address) not in compared:
+                missed.setdefault((address, why), []).append(sight.label)
+        for (address, why), views in missed.items():
+            where = name_views(views, fleet)
+            yield f"{alias.name}: the replica {address} was not compared through {where}: {why}"
+
+
+def _replicas(cache: CacheDescription) -> Iterator[tuple[str, str | None]]:
+    """Give each replica, and why it could not be compared; None: it could."""
+    for replica in cache.members[1:]:
+        silent = cache.members[0] if cache.members[0].failure is not None else replica
+        is_read = silent.failure is None
+        yield (
+            replica.address,
+            None if is_read else f"{silent.address} did not answer ({silent.failure})",
+        )
+
+
 def _silent(alias: Alias, fleet: Fleet) -> Iterator[Finding]:
     nodes = {sight.worker.node for sight in alias.sights if _is_confirmed(sight)}
     failing = {

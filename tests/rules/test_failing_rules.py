@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from cachecheck.model import Member
-from cachecheck.rules.failing import check, suspects
+from cachecheck.rules.failing import check, suspects, undecided
 from cachecheck.rules.observations import Again, Fleet, ObservedWorker
 from observed import cache, fleet, grouped, healthy, node, unseen_cache, worker
 
@@ -129,6 +129,27 @@ def test_replica_that_is_silent_twice_is_named_and_the_store_is_not() -> None:
     (found,) = check(seen(configured(1, SILENT, SILENT)))
     assert found.message == ("the replica r of 'default' does not answer web-1: connection refused")
     assert check(seen(configured(1, SILENT, (server("p"), server("r"))))) == ()
+
+
+def test_replica_that_was_silent_once_was_not_compared_and_leaves_that_undecided() -> None:
+    back = (server("p"), server("r"))
+    (said,) = undecided(seen(configured(1, SILENT, back)))
+    assert said == (
+        "default: the replica r was not compared through web-1: r did not answer "
+        "(connection refused)"
+    )
+    assert list(undecided(seen(configured(1, SILENT)))) != []
+    assert list(undecided(seen(configured(1, SILENT, back), configured(2, back)))) == []
+    assert list(undecided(seen(configured(1, back)))) == []
+
+
+def test_replica_of_a_server_that_was_silent_once_was_not_compared() -> None:
+    back = (server("p"), server("r"))
+    (said,) = undecided(seen(configured(1, (server("p", failure=REFUSED), server("r")), back)))
+    assert said == (
+        "default: the replica r was not compared through web-1: "
+        "p did not answer (connection refused)"
+    )
 
 
 def test_replica_that_is_read_only_is_as_it_should_be() -> None:
