@@ -52,15 +52,28 @@ BUSY_RETRY_SECONDS = 0.5
 READS_AT_ONCE = 2
 MOVES_AT_ONCE = 8
 
-_surveying = Lock()
-_reading = BoundedSemaphore(READS_AT_ONCE)
-_moving = BoundedSemaphore(MOVES_AT_ONCE)
-_verifying = Lock()
+
+class _Turns:
+    """Who may work at once in this process."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew, also after a fork: threads of the parent that had a turn give none back."""
+        self.surveying = Lock()
+        self.reading = BoundedSemaphore(READS_AT_ONCE)
+        self.moving = BoundedSemaphore(MOVES_AT_ONCE)
+        self.verifying = Lock()
+
+
+_turns = _Turns()
 _holdings = Holdings()
 _allowance = Allowance()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_holdings.reset)
+    for _kept in (_turns, _holdings, _allowance):
+        os.register_at_fork(after_in_child=_kept.reset)
 
 
 def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) -> OneAnswer:
@@ -155,7 +168,7 @@ def _described(request: Describe, conf: Conf, worker: Worker, received_at: float
 def _surveyed(request: Survey, conf: Conf, worker: Worker, received_at: float) -> Surveyed:
     _demand_cache(request.cache, conf)
     demand_survey(request, conf)
-    with _in_turn(_surveying, "this worker is on another survey"):
+    with _in_turn(_turns.surveying, "this worker is on another survey"):
         page = _page(request, conf, Budget(conf.budget_seconds))
     return Surveyed(
         worker=worker,
@@ -197,7 +210,7 @@ def _gathered(request: Gather, conf: Conf, worker: Worker, received_at: float) -
 def _collected(request: Collect, conf: Conf, worker: Worker, received_at: float) -> Collected:
     _demand_cache(request.cache, conf)
     demand_collect(request)
-    with _in_turn(_surveying, "this worker is on another survey"):
+    with _in_turn(_turns.surveying, "this worker is on another survey"):
         pace = Budget(conf.budget_seconds)
         listed, scanned, cursor = collect.collect(backend_for(request.cache), request, conf, pace)
     return Collected(
@@ -216,7 +229,7 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
         raise Unmet("too-large", f"more than {conf.max_keys} keys in one request")
     if request.is_detailed and len(request.keys) > MAX_TREES:
         raise Unmet("too-large", f"trees or texts of more than {MAX_TREES} values in one request")
-    with _in_turn(_reading, f"this worker is on {READS_AT_ONCE} other readings"):
+    with _in_turn(_turns.reading, f"this worker is on {READS_AT_ONCE} other readings"):
         pace = Budget(conf.budget_seconds)
         readings = read.read(backend_for(request.cache), request, conf, pace)
     return Readings(
@@ -231,7 +244,7 @@ def _readings(request: Read, conf: Conf, worker: Worker, received_at: float) -> 
 def _canaried(request: Canary, conf: Conf, worker: Worker, received_at: float) -> Canaried:
     _demand_cache(request.cache, conf)
     canary.demand_canary(request, conf)
-    with _in_turn(_moving, f"this worker is on {MOVES_AT_ONCE} other moves of canaries"):
+    with _in_turn(_turns.moving, f"this worker is on {MOVES_AT_ONCE} other moves of canaries"):
         pace = Budget(conf.budget_seconds)
         cache = cache_for(request.cache)
         results, undone = canary.make_move(cache, request, worker.id, conf, pace)
@@ -246,7 +259,7 @@ def _canaried(request: Canary, conf: Conf, worker: Worker, received_at: float) -
 
 def _verified(request: Verify, conf: Conf, worker: Worker, received_at: float) -> Verified:
     _demand_cache(request.cache, conf)
-    with _in_turn(_verifying, "this worker is on other keys and their source of truth"):
+    with _in_turn(_turns.verifying, "this worker is on other keys and their source of truth"):
         pace, backend = Budget(conf.budget_seconds), backend_for(request.cache)
         checks, is_spent = verify.verify(backend, request, conf, _allowance, pace)
     return Verified(

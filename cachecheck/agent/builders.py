@@ -55,7 +55,7 @@ def _called(builder: Builder, conf: Conf, run: str) -> Built:
     try:
         build = load(builder)
         results = [build(*builder.arguments) for _ in range(2)]
-    except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+    except (Exception, SystemExit) as exc:  # noqa: BLE001  the boundary to code of the site's own
         log.warning("key builder %s raised %s", builder.name, type(exc).__name__)
         return Built(name=builder.name, outcome="failed", detail=type(exc).__name__)
     if not all(isinstance(result, str) for result in results):

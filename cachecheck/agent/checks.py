@@ -91,7 +91,7 @@ def _unloadable(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
     for builder in in_force.builders:
         try:
             builders.load(builder)
-        except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  the boundary to code of the site's own
             yield checks.Error(
                 f"CACHECHECK['KEY_BUILDERS'] {builder.name!r}: {builder.path} cannot be loaded: "
                 f"{type(exc).__name__}.",
@@ -105,7 +105,7 @@ def _untrue(in_force: conf.Conf) -> Iterator[checks.CheckMessage]:
     for truth in in_force.truths:
         try:
             loading.loaded(truth.path)
-        except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  the boundary to code of the site's own
             yield checks.Error(
                 f"CACHECHECK['TRUTH'] {truth.glob!r}: {truth.path} cannot be loaded: "
                 f"{type(exc).__name__}.",

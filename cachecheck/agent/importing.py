@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.util import find_spec
 from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from django.apps import apps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from importlib.machinery import ModuleSpec
 
     from cachecheck.inert import Structure
@@ -29,20 +28,34 @@ Presence = Literal["there", "missing", "unknown"]
 MOST_SOURCE_BYTES = 1 << 20
 
 _ABSENT = object()
-_MAKES_NAMES = re.compile(
-    rb"import \*|__getattr__|globals\(|setattr|exec\(|sys\.modules|__dict__|vars\("
+_MAKES_NAMES = (
+    b"import *",
+    b"__getattr__",
+    b"globals(",
+    b"setattr",
+    b"exec(",
+    b"sys.modules",
+    b"__dict__",
+    b"vars(",
 )
+_IMPORTS_WHEN_ASKED = "_distutils_hack"
+"""Setuptools' finder imports and replaces distutils as soon as it is asked where that is."""
 
 
-def missing_here(structure: Structure) -> tuple[str, ...]:
-    """Name the classes, functions and Django models of a value that this process does not have."""
-    return (*_missing_globals(structure), *_missing_models(structure))
+def missing_here(structure: Structure, pace: Callable[[], bool] = lambda: True) -> tuple[str, ...]:
+    """Name the classes, functions and Django models of a value that this process does not have.
+
+    ``pace`` is called after each class or function, where the caller may sleep: a value says how
+    much source is read. It refers to at most ``inert.structure.MAX_GLOBALS`` of them.
+    """
+    return (*_missing_globals(structure, pace), *_missing_models(structure))
 
 
-def _missing_globals(structure: Structure) -> Iterator[str]:
+def _missing_globals(structure: Structure, pace: Callable[[], bool]) -> Iterator[str]:
     for module, name in structure.imports:
         if presence(module, name) == "missing":
             yield f"{module}.{name}"
+        pace()
 
 
 def _missing_models(structure: Structure) -> Iterator[str]:
@@ -94,17 +107,25 @@ def _makes_attributes(holder: Any) -> bool:
 
 def _spec(module: str) -> ModuleSpec | Presence:
     """Look for a module where the nearest package that is loaded would find it."""
-    parent, _, _ = module.rpartition(".")
+    parent, _, last = module.rpartition(".")
+    if not last or module == "distutils":
+        return "unknown"
     if not parent:
-        return find_spec(module) or "missing"
+        return "unknown" if module.startswith(".") else _found(module, None)
     if parent not in sys.modules:
         return "missing" if _spec(parent) == "missing" else "unknown"
     package = sys.modules[parent]
     path = getattr_static(package, "__path__", None)
     if path is None:
         return "unknown" if _makes_attributes(package) else "missing"
-    finds = [getattr(finder, "find_spec", None) for finder in sys.meta_path]
-    specs = (find(module, list(path)) for find in finds if find is not None)
+    return _found(module, list(path))
+
+
+def _found(module: str, path: list[str] | None) -> ModuleSpec | Presence:
+    """Ask the finders, as an import would, but for the one that imports by itself."""
+    finders = [one for one in sys.meta_path if type(one).__module__ != _IMPORTS_WHEN_ASKED]
+    finds = [getattr(finder, "find_spec", None) for finder in finders]
+    specs = (find(module, path) for find in finds if find is not None)
     return next((spec for spec in specs if spec is not None), "missing")
 
 
@@ -119,5 +140,6 @@ def _in_source(spec: ModuleSpec, name: str) -> Presence:
     if source.stat().st_size > MOST_SOURCE_BYTES:
         return "unknown"
     text = source.read_bytes()
-    is_said = re.search(rb"\b%b\b" % re.escape(name.partition(".")[0].encode()), text)
-    return "there" if is_said or _MAKES_NAMES.search(text) else "missing"
+    said = name.partition(".")[0].encode()
+    is_said = said in text and re.search(rb"\b%b\b" % re.escape(said), text)
+    return "there" if is_said or any(word in text for word in _MAKES_NAMES) else "missing"

@@ -7,6 +7,7 @@ message and node name hold.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -45,6 +46,9 @@ TOO_LARGE = 413
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{8,32}")
 _nonces = Nonces()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_nonces.reset)
 
 
 class Probe(NamedTuple):

@@ -16,6 +16,10 @@ class Nonces:
     """Remembers nonces for as long as their signature could be accepted, up to ``CAPACITY``."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with none, also after a fork: another thread may have held the lock."""
         self._lock = Lock()
         self._until: OrderedDict[str, float] = OrderedDict()
 

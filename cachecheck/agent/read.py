@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
+from django.core.cache.backends.base import InvalidCacheKey
 from django.core.exceptions import ImproperlyConfigured
 
 from cachecheck.agent.importing import missing_here
@@ -54,7 +56,7 @@ def _telling(backend: Backend, request: Read, conf: Conf, pace: Budget) -> Telli
     patience = pace.extended(max(conf.budget_seconds, conf.value_seconds))
     return Telling(
         payload=backend.payload,
-        missing=missing_here,
+        missing=partial(missing_here, pace=pace),
         tree=tree,
         showing=showing,
         patience=patience,
@@ -86,6 +88,8 @@ def address(backend: Backend, key: Key, withholding: Withholding) -> str | Faile
         return key.name
     try:
         stored = backend.stored_key(key.name)
-    except (ValueError, ImproperlyConfigured) as exc:
+    except InvalidCacheKey as exc:  # Django's own words, about the key that was asked for
         return Failed(reason="error", detail=f"the backend refuses this key: {exc}"[:200])
+    except (ValueError, ImproperlyConfigured) as exc:
+        return Failed(reason="error", detail=f"the backend refuses this key: {type(exc).__name__}")
     return _WITHHELD if withholding.hides(key, stored) else stored

@@ -53,9 +53,13 @@ class Allowance:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin with nothing used, also after a fork."""
         self._lock = Lock()
         self._used = 0.0
-        self._used_at = clock()
+        self._used_at = self._clock()
 
     def take(self, per_minute: int) -> bool:
         """Take one call, unless there is none left."""
@@ -80,7 +84,7 @@ def ask(truth: Truth, key: str) -> Told | Untold:
         value = loaded(truth.path)(key)
     except (KeyError, ObjectDoesNotExist):
         return Told(None, is_gone=True)
-    except Exception as exc:  # noqa: BLE001  the boundary to code of the site's own
+    except (Exception, SystemExit) as exc:  # noqa: BLE001  the boundary to code of the site's own
         log.warning("the source of truth %s raised %s", truth.path, type(exc).__name__)
         return Untold(reason="failed", detail=f"{truth.path} raised {type(exc).__name__}")
     if value is UNKNOWN:

@@ -49,6 +49,10 @@ def raising() -> str:
     raise LookupError("with what nobody should see")
 
 
+def leaving() -> str:
+    raise SystemExit("with what nobody should see")
+
+
 def called(told: dict[str, Any], run: str = RUN, **settings: Any) -> list[Built]:
     with override_settings(CACHECHECK={"SECRET": SECRET, "KEY_BUILDERS": told, **settings}):
         return list(builders.call(conf.load(), run))
@@ -76,6 +80,7 @@ def test_text_of_a_class_of_its_own_is_sent_as_plain_text() -> None:
         ("numbered", "it gave int, not str"),
         ("nowhere", "ImportError"),
         ("RUN", "TypeError"),
+        ("leaving", "SystemExit"),
     ],
 )
 def test_builder_that_gives_no_key_says_so_by_the_kind_of_error_alone(

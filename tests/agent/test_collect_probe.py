@@ -141,6 +141,6 @@ def test_a_bitmap_of_no_buckets_or_too_many_is_refused_when_it_is_decoded(wanted
 
 
 def test_collecting_waits_for_its_turn() -> None:
-    with answers._surveying:  # noqa: SLF001  as if another thread were on a survey
+    with answers._turns.surveying:  # noqa: SLF001  as if another thread were on a survey
         refused = ask(new(), collecting("one", ALL))
     assert (refused.reason, refused.retry_after_seconds) == ("busy", answers.BUSY_RETRY_SECONDS)

@@ -45,6 +45,9 @@ class Anything(metaclass=Lazily):
         ("antigravity", "fly", "missing"),
         ("", "Thing", "unknown"),
         ("nul\0", "Thing", "missing"),
+        (".os", "path", "unknown"),
+        ("distutils", "Thing", "unknown"),
+        ("distutils.cmd", "Command", "unknown"),
         (__name__, "Outer.Inner", "there"),
         (__name__, "Outer.Other", "missing"),
         (__name__, "Anything.whatever", "unknown"),
@@ -100,3 +103,28 @@ def test_models_are_looked_up_as_their_pickles_are_loaded() -> None:
     assert found.models == ("shop.Gone",)
     assert apps.models_ready
     assert missing_here(found) == ("the model shop.Gone",)
+
+
+def test_a_finder_that_imports_when_it_is_asked_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As that of setuptools does, which stands first wherever setuptools is installed."""
+    asked: list[str] = []
+
+    class Eager:
+        def find_spec(self, name: str, *_: object) -> None:
+            asked.append(name)
+
+    Eager.__module__ = "_distutils_hack"
+    monkeypatch.setattr(sys, "meta_path", [Eager(), *sys.meta_path])
+    assert presence("no_such_package", "Thing") == "missing"
+    assert presence("antigravity", "geohash") == "there"
+    assert not asked
+
+
+def test_a_value_that_names_much_source_lets_others_have_their_turn() -> None:
+    value = b"(" + b"".join(b"cantigravity\nmissing%d\n" % n for n in range(150)) + b"t."
+    structure = structural_digest(value, seed=bytes(16))
+    turns: list[int] = []
+    missing = missing_here(structure, pace=lambda: bool(turns.append(1)) or True)
+    assert len(missing) == len(turns) == 100

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -244,11 +245,12 @@ def sibling(listener: Listener, says: bytes | None, mark: str = "0" * 10) -> Ite
         held: list[socket.socket] = []
 
         def serve() -> None:
-            connection, _ = made.accept()
-            held.append(connection)
-            connection.recv(65_536)
-            if says is not None:
-                connection.sendall(says)
+            with suppress(OSError):  # nobody came
+                connection, _ = made.accept()
+                held.append(connection)
+                connection.recv(65_536)
+                if says is not None:
+                    connection.sendall(says)
 
         threading.Thread(target=serve, daemon=True).start()
         yield name
@@ -346,8 +348,59 @@ class _Echo:
             except OSError:
                 return
             with connection:
-                connection.sendall(say(self._listener, connection.recv(65_536)))
+                answer = say(self._listener, connection.recv(65_536))
                 self.answered += 1
+                connection.sendall(answer)
+
+
+def test_answers_that_come_together_take_no_more_room_than_one(
+    configured: dict[str, Any], relaying_here: Listener
+) -> None:
+    configured["MAX_ANSWER"] = 100_000
+    part = (90_000).to_bytes(4, "big") + bytes(60_000)
+    with ExitStack() as stack:
+        for number in range(6):
+            stack.enter_context(sibling(relaying_here, part, f"{number:010}"))
+        answer = relay(describe())
+    reasons = [one.reason for one in answer.unheard]
+    assert len(reasons) == 6
+    assert sum("does not fit" in reason for reason in reasons) >= 3
+    assert [type(one) for one in answer.answers] == [Described]
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_worker_without_descriptors_left_answers_for_itself(relaying_here: Listener) -> None:
+    with sibling(relaying_here, None), no_descriptors_left():
+        answer = relay(describe())
+    assert len(answer.answers) == 1
+    assert "cannot be asked" in (answer.off or "")
+
+
+def test_a_worker_whose_folder_was_just_let_go_answers_for_itself(relaying_here: Listener) -> None:
+    relaying_here.close()
+    answer = relay(describe())
+    assert [type(one) for one in answer.answers] == [Described]
+    assert "cannot be asked" in (answer.off or "")
+
+
+def test_a_process_listens_on_when_descriptors_were_short_for_a_moment(listener: Listener) -> None:
+    with socket.socket(socket.AF_UNIX) as waiting:
+        address = listener.folder.address(str(listener.name))
+        with no_descriptors_left():
+            waiting.connect(address)
+            time.sleep(0.2)
+        assert say(listener, frame(handed(*signed(Describe(run="r", probe_keys=("p",))))))
 
 
 def test_a_node_of_another_name_on_this_host_is_no_sibling(
@@ -369,6 +422,16 @@ def test_a_process_whose_relay_is_off_says_why(
     monkeypatch.setattr(starting, "_state", starting._State())  # noqa: SLF001  a process that is new
     configured["RELAY"] = "/nonexistent/folder"
     assert "/nonexistent/folder" in (relay(describe()).off or "")
+
+
+def test_no_request_waits_for_another_that_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = starting._State()  # noqa: SLF001  a process that is new
+    monkeypatch.setattr(starting, "_state", state)
+    with state.lock:
+        second = threading.Thread(target=starting._begin, daemon=True)  # noqa: SLF001
+        second.start()
+        second.join(5)
+        assert not second.is_alive()
 
 
 # --- processes -------------------------------------------------------------------------------
@@ -421,6 +484,22 @@ print([name.split("-")[0] for name in listening()])
 def test_no_thread_of_ours_lives_through_a_fork(tmp_path: Path) -> None:
     told = run_site(tmp_path, FORK)
     assert told[2:] == ["False", "['command']"]
+
+
+FORK_WHILE_BUSY = """
+from cachecheck.agent import answers
+with answers._in_turn(answers._turns.surveying, "busy"):
+    pid = os.fork()
+    if pid == 0:
+        with answers._in_turn(answers._turns.surveying, "busy"):
+            print("free", flush=True)
+        os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def test_a_fork_in_the_middle_of_a_probe_leaves_no_turn_taken(tmp_path: Path) -> None:
+    assert run_site(tmp_path, FORK_WHILE_BUSY)[2:] == ["free"]
 
 
 FORK_AND_LISTEN = """

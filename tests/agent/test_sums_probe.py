@@ -284,6 +284,6 @@ def test_the_most_extreme_numbers_are_answered(shift_ms: int, horizon: float) ->
 
 
 def test_one_survey_at_a_time() -> None:
-    with answers._surveying:  # noqa: SLF001  as if another thread were on one
+    with answers._turns.surveying:  # noqa: SLF001  as if another thread were on one
         refused = ask(new(), survey("one", page=1))
     assert (refused.reason, refused.retry_after_seconds) == ("busy", answers.BUSY_RETRY_SECONDS)

@@ -56,6 +56,10 @@ def broken(_key: str) -> Any:
     raise RuntimeError("password: hunter2")
 
 
+def leaving(_key: str) -> Any:
+    raise SystemExit("password: hunter2")
+
+
 @contextmanager
 def site(**settings: Any) -> Iterator[None]:
     named = {"secret:*": f"{__name__}.truth", "a*": f"{__name__}.truth"}
@@ -130,6 +134,7 @@ def test_truth_that_changes_meanwhile_says_nothing() -> None:
     [
         (lambda _key: UNKNOWN, "unknown", ""),
         (broken, "failed", f"{__name__}.truth raised RuntimeError"),
+        (leaving, "failed", f"{__name__}.truth raised SystemExit"),
         (unpicklable, "failed", "cannot be stored: "),
     ],
 )

@@ -12,6 +12,7 @@ from django.test import override_settings
 from cachecheck.agent import conf, read, survey
 from cachecheck.agent.backends.filebased import FileBasedBackend
 from cachecheck.agent.backends.locmem import LocMemBackend
+from cachecheck.agent.budget import Budget
 from cachecheck.model import Failed, Key, Present
 from cachecheck.wire import Read, Survey
 
@@ -57,7 +58,7 @@ def local(make_cache: Callable[..., BaseCache], key_function: str | None) -> Bac
 
 def reading(backend: Backend, name: str, naming: Any, **chosen: Any) -> Reading:
     request = Read(run="r", cache="default", seed="00" * 16, keys=(Key(name=name, naming=naming),))
-    (found,) = read.read(backend, request, settings_of(**chosen), always)
+    (found,) = read.read(backend, request, settings_of(**chosen), Budget(10.0))
     return found
 
 
@@ -128,7 +129,7 @@ def test_a_digest_is_listed_and_read_but_its_logical_key_never_leaves(
 def shown(backend: Backend, name: str, naming: Any = "logical", **chosen: Any) -> str | None:
     keys = (Key(name=name, naming=naming),)
     request = Read(run="r", cache="default", seed="00" * 16, keys=keys, with_values=True)
-    (found,) = read.read(backend, request, settings_of(**chosen), always)
+    (found,) = read.read(backend, request, settings_of(**chosen), Budget(10.0))
     return found.shown if isinstance(found, Present) else None
 
 
@@ -151,3 +152,17 @@ def test_values_of_withheld_keys_never_leave(person: Backend) -> None:
     assert shown(person, SESSION, ALLOW_VALUES=True) is None
     stored = person.stored_key("person:1")
     assert shown(person, stored, "stored", ALLOW_VALUES=True) is None
+
+
+def choosy(key: str, _prefix: str, _version: int) -> str:
+    if key == "odd":
+        raise ValueError("password: hunter2")
+    return key
+
+
+def test_what_a_key_function_raises_is_told_by_its_type(
+    make_cache: Callable[..., BaseCache],
+) -> None:
+    found = reading(local(make_cache, "choosy"), "odd", "logical")
+    assert isinstance(found, Failed)
+    assert found.detail == "the backend refuses this key: ValueError"

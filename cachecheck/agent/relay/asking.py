@@ -33,7 +33,8 @@ class Heard(NamedTuple):
 class Asking:
     """One request on its way to siblings; use it as a context manager.
 
-    ``room_bytes`` is what all their answers together may have.
+    ``room_bytes`` is what all their answers together may have, whole ones and those that are still
+    coming. Raises ``OSError`` where nobody can be asked.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class Asking:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._room_bytes = room_bytes
+        self._most_bytes = room_bytes + BESIDE_BODY_BYTES
+        self._room_bytes = room_bytes + BESIDE_BODY_BYTES * len(names)
         self._selector = selectors.DefaultSelector()
         self._done: list[Heard] = []
         for name in names:
@@ -73,23 +75,17 @@ class Asking:
         return not any(exchange.unsent for exchange in self._pending())
 
     def _connect(self, folder: Folder, name: Name, request: bytes) -> None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(_CONNECT_SECONDS)
         try:
-            connection.connect(folder.address(str(name)))
+            connection = _connected(folder.address(str(name)))
         except (ConnectionRefusedError, FileNotFoundError):
-            connection.close()
             folder.forget(name)
-            return
         except OSError as exc:
-            connection.close()
             self._done.append(Heard(name, None, f"no connection: {type(exc).__name__}"))
-            return
-        connection.settimeout(0)
-        exchange = _Exchange(name, connection, request)
-        self._selector.register(
-            connection, selectors.EVENT_READ | selectors.EVENT_WRITE, data=exchange
-        )
+        else:
+            exchange = _Exchange(name, connection, request)
+            self._selector.register(
+                connection, selectors.EVENT_READ | selectors.EVENT_WRITE, data=exchange
+            )
 
     def _pump(self, until: float, is_enough: Callable[[], bool]) -> None:
         while not is_enough():
@@ -104,7 +100,7 @@ class Asking:
         try:
             if events & selectors.EVENT_WRITE and exchange.send():
                 self._selector.modify(exchange.connection, selectors.EVENT_READ, data=exchange)
-            is_whole = bool(events & selectors.EVENT_READ) and exchange.receive(self._room_bytes)
+            is_whole = bool(events & selectors.EVENT_READ) and self._receive(exchange)
         except BlockingIOError:
             return
         except _NoRoomError:
@@ -113,10 +109,18 @@ class Asking:
             self._finish(exchange, None, "it closed the connection without an answer")
         else:
             if is_whole:
-                self._room_bytes -= len(exchange.received)
                 self._finish(exchange, bytes(exchange.received[LENGTH_BYTES:]), "")
 
+    def _receive(self, exchange: _Exchange) -> bool:
+        """Receive what is there; whether that was the last of it. Raises where it is too much."""
+        self._room_bytes -= exchange.receive()
+        if self._room_bytes < 0 or exchange.announced_bytes > self._most_bytes:
+            raise _NoRoomError
+        return exchange.is_whole
+
     def _finish(self, exchange: _Exchange, message: bytes | None, reason: str) -> None:
+        if message is None:
+            self._room_bytes += len(exchange.received)
         self._selector.unregister(exchange.connection)
         exchange.connection.close()
         self._done.append(Heard(exchange.name, message, reason))
@@ -140,15 +144,34 @@ class _Exchange:
         self.unsent = self.unsent[self.connection.send(self.unsent[:_CHUNK_BYTES]) :]
         return not self.unsent
 
-    def receive(self, room_bytes: int) -> bool:
-        """Receive what is there; whether that was the last of it. Raises where it is too much."""
+    def receive(self) -> int:
+        """Receive what is there, and say how many bytes that were."""
         chunk = self.connection.recv(_CHUNK_BYTES)
         if not chunk:
             raise ConnectionResetError
         self.received += chunk
-        if len(self.received) < LENGTH_BYTES:
-            return False
-        length = length_of(bytes(self.received[:LENGTH_BYTES]))
-        if length > room_bytes + BESIDE_BODY_BYTES:
-            raise _NoRoomError
-        return len(self.received) >= LENGTH_BYTES + length
+        return len(chunk)
+
+    @property
+    def announced_bytes(self) -> int:
+        """How long the message is to be; 0 while that is not known."""
+        known = len(self.received) >= LENGTH_BYTES
+        return length_of(bytes(self.received[:LENGTH_BYTES])) if known else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it has been received."""
+        return len(self.received) >= LENGTH_BYTES + self.announced_bytes
+
+
+def _connected(address: str) -> socket.socket:
+    """Connect; raises ``OSError`` where that cannot be."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.connect(address)
+        connection.settimeout(0)
+    except OSError:
+        connection.close()
+        raise
+    return connection

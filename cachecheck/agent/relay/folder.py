@@ -7,6 +7,7 @@ application and process namespace: others on the host never see each other's soc
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import os
@@ -104,7 +105,9 @@ class Folder:
         return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
     def names(self) -> Iterator[Name]:
-        """Give the names of all sockets, at most ``MOST_NAMES``."""
+        """Give the names of all sockets, at most ``MOST_NAMES``; raises ``OSError`` once closed."""
+        if self.descriptor == _CLOSED:  # which os.listdir takes for the folder we work in
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         listed = sorted(os.listdir(self.descriptor))[:MOST_NAMES]  # noqa: PTH208  by descriptor
         yield from (name for text in listed if (name := Name.read(text)) is not None)
 

@@ -6,6 +6,7 @@ nothing. A request that came here is never handed on again.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -51,6 +52,10 @@ SEND_SECONDS = 5.0
 LOOK_SECONDS = 60.0
 PAUSE_SECONDS = 1.0
 _MODE = 0o600
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What accepting may meet for a while in a process that listens on."""
+
+_PASSING_SECONDS = 0.1
 _NEXT_TO_NOTHING = 0.001  # 0 would mean: without waiting
 
 
@@ -111,8 +116,11 @@ class Listener:
                 self._return_if_removed()
                 listening = self._socket
                 continue
-            except OSError:
-                return
+            except OSError as exc:
+                if exc.errno not in _PASSING:
+                    return
+                time.sleep(_PASSING_SECONDS)
+                continue
             with connection:
                 self._take(connection)
 
@@ -127,7 +135,7 @@ class Listener:
             return
         except SignatureError as exc:
             log.warning("a probe through the relay refused: %s", exc)
-        except Exception as exc:  # noqa: BLE001  the boundary of a thread that must go on
+        except (Exception, SystemExit) as exc:  # noqa: BLE001  the boundary of a thread that must go on
             log.warning("a probe through the relay met %s", type(exc).__name__)
 
     def _answered(self, connection: socket.socket) -> Returned | None:

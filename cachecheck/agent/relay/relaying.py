@@ -44,10 +44,15 @@ def relayed(held: Held, seconds: float, conf: Conf) -> Relayed:
     listener = listener_for(conf)
     if listener is None:
         return _message(held, _own(held, conf), off=why_off(conf) or "not begun")
-    meant = _siblings(listener, held.asked.audience)
-    room_bytes = conf.max_answer_bytes - _ENVELOPE_BYTES - _UNHEARD_BYTES * len(meant)
-    request = frame(handed(held.headers, held.body))
-    with Asking(listener.folder, meant[:MAX_SIBLINGS], request, room_bytes) as asking:
+    try:
+        meant = _siblings(listener, held.asked.audience)
+        room_bytes = conf.max_answer_bytes - _ENVELOPE_BYTES - _UNHEARD_BYTES * len(meant)
+        request = frame(handed(held.headers, held.body))
+        asking = Asking(listener.folder, meant[:MAX_SIBLINGS], request, room_bytes)
+    except OSError as exc:  # no descriptor is left, say
+        why = f"siblings cannot be asked: {exc.strerror or type(exc).__name__}"
+        return _message(held, _own(held, conf), off=why)
+    with asking:
         own = _own(held, conf)
         heard = asking.collect(max(until, time.monotonic() + GRACE_SECONDS))
     heard += tuple(Heard(one, None, "too many siblings") for one in meant[MAX_SIBLINGS:])

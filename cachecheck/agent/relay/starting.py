@@ -109,8 +109,13 @@ def why_off(conf: Conf) -> str | None:
 
 
 def _begin(*, is_again: bool = False) -> None:
-    """Listen, or put down why not; a process tries by itself once."""
-    with _state.lock:
+    """Listen, or put down why not; a process tries by itself once.
+
+    Whoever comes while another thread begins does not wait: it may be a request of the site's.
+    """
+    if not _state.lock.acquire(blocking=False):
+        return
+    try:
         if _state.begun == os.getpid() and not (is_again and _state.listener is None):
             return
         _forget_parent()
@@ -121,6 +126,8 @@ def _begin(*, is_again: bool = False) -> None:
             _state.off = exc.reason
         except Exception as exc:  # noqa: BLE001  the boundary to a site that must go on
             _state.off = f"{type(exc).__name__} at the start"
+    finally:
+        _state.lock.release()
     if _state.off is not None and _state.listener is None:
         log.info("the relay is off: %s", _state.off)
 
