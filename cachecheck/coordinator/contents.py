@@ -41,19 +41,20 @@ def _contents(entries: Entries, unit: Unit, surveyed: Surveyance) -> Contents:
     cohort, summary = entries.cohort, surveyed.summary
     behind = [seen for seen in cohort.views if seen.view in unit.stands_for]
     expiring_known, lasting = _lasting(entries, unit, surveyed)
+    own = summary.scanned - summary.foreign
     return Contents(
         cache=cohort.cache,
         application=cohort.application,
         store=_store(behind, unit),
         view=unit.view,
         scanned=summary.scanned,
-        own=summary.scanned - summary.foreign,
+        own=own,
         is_complete=surveyed.is_complete,
         prefixes=tuple(_shifted(summary.prefixes, unit.shift_seconds)),
         weighed=summary.weighed,
         expiring_known=expiring_known,
         lasting=lasting,
-        is_exact=entries.is_whole,
+        is_exact=entries.is_whole or (surveyed.is_complete and expiring_known >= own),
         timeouts=tuple(seen.cache.timeout for seen in cohort.views if not seen.is_direct),
         sample=tuple(sampled.digest for sampled in summary.sample),
         is_computed=any(seen.cache.namespace.is_computed for seen in cohort.views),

@@ -121,9 +121,8 @@ def _known(batch: Batch, page: Page) -> list[str]:
 def _body(finding: Finding, report: Report, page: Page, *, indent: int) -> list[str]:
     lines = paragraph(finding.message, page, indent=indent)
     lines += _groups(finding, report, page, indent=indent + 2)
-    facts = evidence_words(finding.evidence, page)
-    if finding.explained_by:
-        facts.append(f"explained by {finding.explained_by}")
+    cause = [f"explained by {finding.explained_by}"] if finding.explained_by else []
+    facts = [*cause, *evidence_words(finding.evidence, page)]  # of many the last are left out
     if facts:
         lines += paragraph(" · ".join(facts), page, indent=indent, most_lines=3)
     return lines

@@ -152,5 +152,6 @@ def test_entries_that_never_expire_are_told(fleet: tuple[Node, ...], check: Chec
     found = checked.only("T004")
     assert (found["cache"], found["severity"]) == ("shared", "info")
     assert found["evidence"]["share"] == 0.5
+    assert "interval95" not in found["evidence"], "all were seen, so nothing is left to chance"
     assert checked.cache("shared")["stores"][0]["share_lasting"] == 0.5
     assert checked.cache("alone")["stores"][0]["share_lasting"] == 0

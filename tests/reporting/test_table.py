@@ -263,6 +263,8 @@ def test_what_was_left_out_is_said() -> None:
 def test_explained_findings_say_by_what() -> None:
     explained = samples.finding(severity="info", explained_by="F006")
     assert "explained by F006" in render(samples.report(samples.WEB, (explained,)))
+    much = msgspec.structs.replace(explained, evidence={"pairs": ["web-1:11 → web-2:12"] * 20})
+    assert "explained by F006" in render(samples.report(samples.WEB, (much,)))
 
 
 def test_long_keys_are_cut_in_the_middle_and_shown_whole_where_all_is_wanted() -> None:
