@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import struct
-from functools import lru_cache
-from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from array import array
+from functools import partial, reduce
+from itertools import compress, count
+from operator import add, ne
+from sys import byteorder
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from msgspec import Meta
 
@@ -14,14 +16,18 @@ from cachecheck.errors import MalformedMessage
 from cachecheck.model import Moment, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MIN_BUCKETS, MAX_BUCKETS = 16, 1 << 16
 LANES = 4
 BUCKET_BYTES = 4 + 16 + LANES * 4
 NEVER = -1
 
-_MASK32, _MASK64 = (1 << 32) - 1, (1 << 64) - 1
+_CODES = "IQQ" + "I" * LANES
+_CODES_AS_PACKED = "QQI" + "I" * LANES
+_MASKS = {"I": (1 << 32) - 1, "Q": (1 << 64) - 1}
+
+_Column: TypeAlias = "array[int]"
 
 
 class Summing(Value, frozen=True, kw_only=True):
@@ -82,17 +88,24 @@ def bucket_count(entries: int) -> int:
 
 def add_up(parts: Iterable[Sums], buckets: int) -> Sums:
     """Add sums of disjoint parts up; raises ``MalformedMessage`` where they do not fit."""
-    totals = [[0] * buckets for _ in range(3 + LANES)]
-    for part in parts:
-        if part.buckets != buckets:
-            raise MalformedMessage("sums over another number of buckets")
-        totals = [
-            list(map(int.__add__, total, column))
-            for total, column in zip(totals, _unpack(part), strict=True)
-        ]
-    number, low, high, *lanes = totals
-    whole = [above + (below >> 64) for above, below in zip(high, low, strict=True)]
-    return pack(buckets, (number, low, whole, *lanes))
+    unpacked = [_unpack(part) for part in (*parts, empty(buckets))]
+    if any(len(columns[0]) != buckets for columns in unpacked):
+        raise MalformedMessage("sums over another number of buckets")
+    return pack(buckets, _added(unpacked))
+
+
+def _added(unpacked: Sequence[Sequence[_Column]]) -> Iterator[Iterable[int]]:
+    """Add columns up, one after the other: lists of numbers take ten times what is packed."""
+    number, low, high, *lanes = zip(*unpacked, strict=True)
+    yield _total(number)
+    lower = list(_total(low))
+    yield lower
+    yield map(add, _total(high), (total >> 64 for total in lower))
+    yield from map(_total, lanes)
+
+
+def _total(columns: Iterable[Iterable[int]]) -> Iterable[int]:
+    return reduce(partial(map, add), columns)
 
 
 def empty(buckets: int) -> Sums:
@@ -106,12 +119,13 @@ def differing(stores: Sequence[Sums]) -> tuple[tuple[int, ...], tuple[int, ...]]
     Expiries agree where one lane is equal in all stores.
     """
     columns = [_unpack(sums) for sums in stores]
+    first, *others = columns
+    pairs = ((mine, its) for other in others for mine, its in zip(first, other, strict=True))
+    unequal = {place for mine, its in pairs for place in compress(count(), map(ne, mine, its))}
     entries, expiries = [], []
-    for place, rows in enumerate(zip(*(zip(*one, strict=True) for one in columns), strict=True)):
-        first = rows[0]
-        if all(row == first for row in rows):
-            continue
-        if any(row[:3] != first[:3] for row in rows):
+    for place in sorted(unequal):
+        rows = [[column[place] for column in one] for one in columns]
+        if any(row[:3] != rows[0][:3] for row in rows):
             entries.append(place)
         elif not any(len(set(lane)) == 1 for lane in zip(*(row[3:] for row in rows), strict=True)):
             expiries.append(place)
@@ -123,26 +137,35 @@ def counts(sums: Sums) -> tuple[int, ...]:
     return tuple(_unpack(sums)[0])
 
 
-def pack(buckets: int, columns: Sequence[Sequence[int]]) -> Sums:
+def pack(buckets: int, columns: Iterable[Iterable[int]]) -> Sums:
     """Pack columns of sums; what is more than fits into a field is cut off: they are residues."""
-    number, low, high, *lanes = columns
-    cut = [[total & _MASK64 for total in column] for column in (low, high)]
-    cut += [[total & _MASK32 for total in column] for column in (number, *lanes)]
-    packed = _layout(buckets).pack(*chain.from_iterable(cut))
-    return Sums(buckets=buckets, packed=packed)
+    number, low, high, *lanes = map(_packed, _CODES, columns)
+    return Sums(buckets=buckets, packed=b"".join((low, high, number, *lanes)))
 
 
-@lru_cache(maxsize=8)
-def _layout(buckets: int) -> struct.Struct:
-    return struct.Struct(f"<{buckets * 2}Q{buckets * (1 + LANES)}I")
+def _packed(code: str, column: Iterable[int]) -> bytes:
+    mask = _MASKS[code]
+    return _little(array(code, [total & mask for total in column])).tobytes()
 
 
-def _unpack(sums: Sums) -> list[Sequence[int]]:
+def _unpack(sums: Sums) -> list[_Column]:
+    """Give counts, sums (low, high) and lanes."""
     if len(sums.packed) != sums.buckets * BUCKET_BYTES:
         raise MalformedMessage("sums that do not fit their number of buckets")
-    numbers = _layout(sums.buckets).unpack(sums.packed)
-    low, high, *others = (
-        numbers[column * sums.buckets : (column + 1) * sums.buckets] for column in range(3 + LANES)
-    )
-    number, *lanes = others
+    packed = memoryview(sums.packed)
+    columns, begins = [], 0
+    for code in _CODES_AS_PACKED:
+        column = array(code)
+        ends = begins + sums.buckets * column.itemsize
+        column.frombytes(packed[begins:ends])
+        columns.append(_little(column))
+        begins = ends
+    low, high, number, *lanes = columns
     return [number, low, high, *lanes]
+
+
+def _little(column: _Column) -> _Column:
+    """Turn numbers round where this machine has their bytes in another order."""
+    if byteorder == "big":
+        column.byteswap()
+    return column

@@ -146,6 +146,8 @@ class Walk:
         """Add entries whose values are not longer than a piece; give the keys of the others."""
         piece_bytes = PIECES_BYTES // len(keys)
         told, expiries, values = self._pieces(keys, piece_bytes)
+        are_ordinary = _are_ordinary(expiries, values, piece_bytes)
+        self._note_moved(expiries, values, are_ordinary=are_ordinary)
         if isinstance(self._server.expiry, Absolute) and is_command_refused(expiries[0]):
             self._server.ask_expiries_relatively()
             return self._add_pieces(columns, keys, names)
@@ -153,7 +155,7 @@ class Walk:
             self._gives_pieces = False
             return keys
         since_ms = self._server.expiry.since_ms(told)
-        if _are_ordinary(expiries, values, piece_bytes):
+        if are_ordinary:
             columns.extend(
                 list(names.values()) if len(keys) == len(names) else [names[key] for key in keys],
                 values,
@@ -182,13 +184,20 @@ class Walk:
         )
         before = len(expiry.leading)
         answers = self._exchange("GETRANGE", leading + asked, before + 2 * len(keys), PIECES_BYTES)
-        told, answers = answers[:before], answers[before:]
+        return answers[:before], answers[before::2], answers[before + 1 :: 2]
+
+    def _note_moved(
+        self, expiries: Sequence[Any], values: Sequence[Any], *, are_ordinary: bool
+    ) -> None:
+        """Note how many of our commands the server counts as hits and misses."""
+        if are_ordinary:
+            self._server.moved(len(expiries) + len(values), 0)
+            return
+        answers = [*expiries, *values]
         refused = sum(was_refused(each) for each in answers if type(each) not in _ORDINARY)
-        expiries, values = answers[::2], answers[1::2]
         looked = len(answers) - refused
         misses = min(2 * expiries.count(NO_KEY), looked)  # of the expiry and of the value
         self._server.moved(looked - misses, misses)
-        return told, expiries, values
 
     def _exchange(self, command: str, packed: bytes, answers: int, most_bytes: int) -> list[Any]:
         with self._server.translated(command):

@@ -104,9 +104,10 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
             if most_bytes < 0:
                 raise StoreError("the server answers more than it was asked for")
             feed(buffer, 0, received)  # type: ignore[arg-type]  # it takes any buffer
-            found.extend(iter(gets, nothing))
-            if pushed in set(map(type, found)):
-                found = [answer for answer in found if type(answer) is not pushed]
+            fresh = list(iter(gets, nothing))
+            if pushed in set(map(type, fresh)):
+                fresh = [answer for answer in fresh if type(answer) is not pushed]
+            found += fresh
         return found
 
     return receive
