@@ -51,10 +51,7 @@ def cover(
         *_named(observed, options),
         *_workers(found),
         *_backends(observed),
-        *builders.undecided(observed.fleet),
-        *replica.undecided(observed.fleet, observed.replicas),
-        *routing.undecided(observed.fleet),
-        *(failing.undecided(observed.fleet) if observed.reads_entries else ()),
+        *(_unconfirmed(observed) if observed.reads_entries else ()),
         *_stores(observed),
         *_set_apart(observed),
         *(line for trial in observed.trials for line in trial.undecided),
@@ -71,6 +68,17 @@ def cover(
         ),
     )
     return Coverage(undecided=tuple(dict.fromkeys(undecided)), notes=notes_of(observed, options))
+
+
+def _unconfirmed(observed: Observed) -> Iterator[str]:
+    """Repeat what rules could not judge, since a second statement was missing or another one.
+
+    Where no entry is read nobody is asked again, and none of it is judged.
+    """
+    yield from builders.undecided(observed.fleet)
+    yield from replica.undecided(observed.fleet, observed.replicas)
+    yield from routing.undecided(observed.fleet)
+    yield from failing.undecided(observed.fleet)
 
 
 def _time(observed: Observed) -> Iterator[str]:

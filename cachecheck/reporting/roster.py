@@ -9,11 +9,12 @@ from cachecheck.reporting.nodes import heard, table_of_nodes
 from cachecheck.reporting.words import count, plural
 
 if TYPE_CHECKING:
-    from cachecheck.model import CacheRow, NodeRow, Report
+    from cachecheck.model import CacheRow, Finding, NodeRow, Report
 
 _MOST_WORKERS = 40
 _MOST_NODES = 12
 _MOST_NAMES = 3
+_NOT_SEEN = frozenset({"F001", "F002", "F004", "F008"})
 _KNOWN_BY = {
     "configured": "expected as EXPECTED_WORKERS says",
     "siblings": "expected by counting siblings",
@@ -33,6 +34,7 @@ def render(report: Report, *, width: int = 80, is_verbose: bool = False) -> str:
         _workers(report.nodes, page),
         _read_stores(report.nodes, page),
         _stores(report.caches, page),
+        [line for one in _judged(report.findings) for line in _told(one, page)],
         [line for text in report.undecided for line in _not_seen(text, page)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -133,6 +135,15 @@ def _stores(caches: tuple[CacheRow, ...], page: Page) -> list[str]:
     )
     more = len(rows) - len(shown)
     return [*lines, f"and {plural(more, 'store')} more (--verbose)"] if more else lines
+
+
+def _judged(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Give the findings that decide the exit code; what was not seen is told elsewhere here."""
+    return tuple(one for one in findings if one.severity != "info" and one.code not in _NOT_SEEN)
+
+
+def _told(one: Finding, page: Page) -> list[str]:
+    return paragraph(f"{one.severity.upper()} {one.code} {one.name}: {one.message}", page)
 
 
 def _not_seen(text: str, page: Page) -> list[str]:

@@ -99,12 +99,12 @@ def _culled(alias: Alias, fleet: Fleet) -> Iterator[Finding]:
         return
     many = sum(one.evictions or 0 for one in counted.values())
     sets = sum(one.sets for one in counted.values())
+    room = f" to make room for {sets:,} that were set" if sets else ""
     limits = {dict(sight.cache.settings).get("max_entries", "") for sight in alias.sights}
     bound = f"MAX_ENTRIES is {limits.pop()}" if len(limits) == 1 else "MAX_ENTRIES differs"
     yield finding(
         "B008",
-        message=f"{many:,} entries were culled to make room for {sets:,} that were set, on "
-        f"{name_views(counted, fleet)}: {bound}",
+        message=f"{many:,} entries were culled{room}, on {name_views(counted, fleet)}: {bound}",
         cache=alias.name,
         subject=alias.application,
         evidence={

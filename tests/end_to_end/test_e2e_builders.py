@@ -1,11 +1,15 @@
 """Key builders of the site, called in every worker: what differs is named, its twin is silent."""
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.nodes import Node
 from harness.scenarios import LOCMEM, Check, Launch, views_of
+
+if TYPE_CHECKING:
+    from conftest import RunCli
 
 KEYS = "harness.site.keys."
 ALIKE = {"article": KEYS + "article_key", "numbered": (KEYS + "article_key", [8])}
@@ -53,6 +57,13 @@ def test_builders_that_differ_are_named_with_who_differs(
 
     assert "another key at every call" in found["random"]["message"]
     assert found["random"]["groups"] == []
+
+
+def test_roster_says_nothing_of_builders_that_it_does_not_judge(
+    drifting: tuple[Node, ...], run_cli: "RunCli"
+) -> None:
+    done = run_cli("nodes", *(node.address for node in drifting))
+    assert (done.exit_code, "key builder" in done.stdout) == (0, False)
 
 
 def test_builders_that_build_one_key_everywhere_are_silent(launch: Launch, check: Check) -> None:

@@ -37,6 +37,11 @@ def test_culling_is_named_with_its_bound() -> None:
     )
 
 
+def test_culling_by_what_the_application_did_not_set_is_told_as_such() -> None:
+    (found,) = check(fleet(web("web-1", local(sets=0, evictions=32)), web("web-2", local())), 2.0)
+    assert found.message == "32 entries were culled, on web-1: MAX_ENTRIES is 300"
+
+
 @pytest.mark.parametrize("evictions", [0, None])
 def test_cache_with_room_is_silent(evictions: int | None) -> None:
     assert check(fleet(web("web-1", local(evictions=evictions))), None) == ()
