@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cachecheck.coordinator.progress import Silent
+from cachecheck.escaping import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def words(task: Task) -> str:
     return f"{done}{total} keys" + (f", {speed:,.0f} a second" if speed else "")
 
 
-def _columns() -> tuple[ProgressColumn | str, ...]:
+def _columns() -> tuple[ProgressColumn, ...]:
     from rich import progress  # noqa: PLC0415  only for terminals
     from rich.text import Text  # noqa: PLC0415
 
@@ -51,7 +52,7 @@ def _columns() -> tuple[ProgressColumn | str, ...]:
             return Text(words(task), style="progress.remaining")
 
     return (
-        "{task.description}",
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(bar_width=24),
         Words(),
         progress.TimeRemainingColumn(compact=True),
@@ -59,7 +60,10 @@ def _columns() -> tuple[ProgressColumn | str, ...]:
 
 
 class _Bars:
-    """One bar for the stage that the run is in, and one for each store that is walked in it."""
+    """One bar for the stage that the run is in, and one for each store that is walked in it.
+
+    Their names hold those of caches, which nodes supply.
+    """
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
@@ -68,14 +72,14 @@ class _Bars:
     def stage(self, name: str, total: int | None) -> None:
         for task in self._tasks:
             self._bars.remove_task(task)
-        self._tasks = [self._bars.add_task(name, total=total)]
+        self._tasks = [self._bars.add_task(clean(name), total=total)]
 
     def advance(self, count: int = 1) -> None:
         if self._tasks:
             self._bars.advance(self._tasks[0], count)
 
     def track(self, name: str, total: int | None) -> Note:
-        task = self._bars.add_task(f"  {name}", total=total, is_store=True)
+        task = self._bars.add_task(f"  {clean(name)}", total=total, is_store=True)
         self._tasks.append(task)
         return lambda count: self._note(task, count)
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from cachecheck import wire
 from cachecheck.coordinator.refusals import Unsigned, compression, explain
 from cachecheck.errors import ProtocolMismatch, SignatureError, WireError
+from cachecheck.escaping import clean
 from cachecheck.model import NodeState, Value
 from cachecheck.rules.observations import Clock
 from cachecheck.signing import Keyring, verify_response
@@ -154,6 +155,6 @@ def _unsigned(sent: Sent, received: Received) -> NoAnswer:
 def told(outcome: Outcome) -> str:
     """Say in a line of the log what came of a probe."""
     if isinstance(outcome, NoAnswer):
-        return f"{outcome.state}: {outcome.detail}"
+        return clean(f"{outcome.state}: {outcome.detail}")  # which a node supplies
     milliseconds = outcome.clock.rtt_seconds * 1000
     return f"{type(outcome.answer).__name__.lower()} in {milliseconds:.1f} ms"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cachecheck.reporting.layout import Page, clean, cut
+from cachecheck.escaping import clean
+from cachecheck.reporting.layout import Page, cut
 from cachecheck.reporting.words import clock_time, count, duration, size
 
 if TYPE_CHECKING:

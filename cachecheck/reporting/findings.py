@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cachecheck.escaping import clean
 from cachecheck.reporting.evidence import evidence_words
-from cachecheck.reporting.layout import Page, clean, cut, paragraph
+from cachecheck.reporting.layout import Page, cut, paragraph
 from cachecheck.reporting.views import who
 from cachecheck.reporting.words import clock_time, count, duration, epoch, plural, size
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from tabulate import tabulate
 
+from cachecheck.escaping import clean, escape
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,19 +39,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     def most(self, number: int) -> int:
         """Bound a list by ``number``, or not at all where everything is wanted."""
         return UNBOUNDED if self.is_verbose else number
-
-
-def clean(text: str) -> str:
-    r"""Escape what could control a terminal or deceive its reader: ``\x1b``, ``\u202e``.
-
-    Control and format characters, surrogates, private and unassigned code points and every
-    separator but the plain space become visible escapes; all else stays.
-    """
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def cells(text: str) -> int:
@@ -149,6 +138,6 @@ def _shrink(widths: list[int], columns: Sequence[int], least: int, width: int) -
 def _narrow(text: str) -> str:
     """Escape what does not fill exactly one cell, so that columns align whatever the library."""
     return "".join(
-        char if _char_cells(char) == 1 and not unicodedata.combining(char) else _escape(char)
+        char if _char_cells(char) == 1 and not unicodedata.combining(char) else escape(char)
         for char in text
     )

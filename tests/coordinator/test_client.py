@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 import time
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from cachecheck import wire
@@ -251,6 +253,16 @@ def test_busy_node_says_when_to_ask_again() -> None:
     )
     assert isinstance(probe(handler), Answered)
     assert 0.2 <= handler.pauses[0] < 1.0
+
+
+def test_what_a_node_says_does_not_rule_the_terminal_that_the_log_goes_to(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    odd = msgspec.structs.replace(refused("withheld"), detail="no\x1b]0;owned\x07")
+    with caplog.at_level(logging.DEBUG, "cachecheck"):
+        probe(InTurn(lambda request: signed(request, odd)))
+    assert "owned" in caplog.text
+    assert "\x1b" not in caplog.text
 
 
 def test_node_is_not_waited_for_beyond_the_deadline() -> None:

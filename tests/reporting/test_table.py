@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cachecheck import model
+from cachecheck.escaping import clean
 from cachecheck.reporting import words
-from cachecheck.reporting.layout import clean
 from cachecheck.reporting.table import render
 
 if TYPE_CHECKING:
