@@ -38,6 +38,7 @@ from cachecheck.rules import (
     ttl,
     value,
 )
+from cachecheck.rules.past import since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,7 +64,7 @@ def report_of(observed: Observed, options: Options, baseline: Report | None = No
         run=_run_row(observed),
         verdict=_verdict(found, coverage, options.fail_on),
         nodes=node_rows(observed.fleet),
-        caches=cache_rows(observed, coverage, _head_shower(show)),
+        caches=cache_rows(observed, coverage, _head_shower(show), since(observed.fleet, baseline)),
         findings=listed,
         keys=key_rows(observed.details, observed.fleet, show),
         undecided=coverage.undecided,
@@ -120,7 +121,7 @@ def _judged(
         *value.check(seen, outcomes, compared, show),
         *staleness.check(seen, stale, show),
         *ttl.check(seen, contents),
-        *hit_ratio.check(seen),
+        *hit_ratio.check(since(seen, baseline)),
         *collapse.check(seen, baseline),
     )
     found += behaviour.check(seen, observed.trials, options.lag_tolerance, _causes(found))

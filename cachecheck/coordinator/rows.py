@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from cachecheck.coordinator.canary.rows import canary_row
 from cachecheck.coordinator.contents import contents_of
 from cachecheck.coordinator.hit_rows import hit_ratio_rows
@@ -94,10 +96,16 @@ def _worker_row(worker: ObservedWorker, *, has_ended: bool) -> WorkerRow:
 
 
 def cache_rows(
-    observed: Observed, coverage: Coverage, show_head: Callable[[str], str]
+    observed: Observed, coverage: Coverage, show_head: Callable[[str], str], counted: Fleet
 ) -> tuple[CacheRow, ...]:
-    """One row for each alias that was looked at; ``show_head`` gives the text of a namespace."""
-    return tuple(_cache_row(alias, observed, coverage, show_head) for alias in observed.aliases)
+    """One row for each alias that was looked at.
+
+    ``show_head`` gives the text of a namespace, ``counted`` is the fleet whose hits were compared.
+    """
+    rows = (_cache_row(alias, observed, coverage, show_head) for alias in observed.aliases)
+    return tuple(
+        msgspec.structs.replace(row, hit_ratios_said=told(counted, row.alias)) for row in rows
+    )
 
 
 def _cache_row(
@@ -115,7 +123,6 @@ def _cache_row(
         coverage=_coverage_row(alias, observed, entries, coverage.notes[alias]),
         agreement=_agreement_row(entries),
         hit_ratios=hit_ratio_rows(alias, observed.fleet),
-        hit_ratios_said=told(observed.fleet, alias),
         canaries=tuple(canary_row(one) for one in observed.trials if one.cache == alias),
     )
 

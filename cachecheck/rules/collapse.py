@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cachecheck.model import Value
-from cachecheck.moments import iso
 from cachecheck.proportions import NOTHING, Tried, chance, holm
 from cachecheck.rules.catalogue import finding
 from cachecheck.rules.grouping import enumerated, group_by
 from cachecheck.rules.hit_ratio import ERROR_RATE, LEAST_DIFFERENCE
+from cachecheck.rules.past import Past
 from cachecheck.rules.ratios import LEAST_REQUESTS, Counted, Family, families, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cachecheck.model import Counters, Finding, HitRatioRow, Report
-    from cachecheck.rules.observations import Findings, Fleet, ObservedWorker
+    from cachecheck.model import Finding, Report
+    from cachecheck.rules.observations import Findings, Fleet
 
 
 class Change(Value, frozen=True, kw_only=True):
@@ -57,51 +57,15 @@ def check(fleet: Fleet, earlier: Report | None) -> Findings:
 
 
 def _changes(fleet: Fleet, earlier: Report) -> Iterator[Change]:
-    past = _Past(earlier)
+    past = Past(earlier)
     workers = {worker.label: worker for worker in fleet.workers}
     for family in families(fleet):
         for node in family.nodes:
             before, since = NOTHING, NOTHING
             for view in node.views:
-                pair = past.compared(workers[view], family.alias)
+                pair = past.compared(workers[view], family.alias) or (NOTHING, NOTHING)
                 before, since = before.plus(pair[0]), since.plus(pair[1])
             yield Change(family=family, node=node, before=before, since=since)
-
-
-class _Past:
-    """What an earlier report says of workers that may still be there."""
-
-    def __init__(self, earlier: Report) -> None:
-        self._started = {
-            worker.id: worker.started_at for node in earlier.nodes for worker in node.workers
-        }
-        self._rows: dict[tuple[str, str | None], HitRatioRow] = {
-            (cache.alias, row.view.worker): row
-            for cache in earlier.caches
-            for row in cache.hit_ratios
-            if row.source == "agent"
-        }
-        self._taken_at = earlier.run.started_at
-
-    def compared(self, worker: ObservedWorker, alias: str) -> tuple[Tried, Tried]:
-        """Give what a worker counted until the report and since then; nothing if it is another."""
-        row = self._rows.get((alias, worker.label))
-        counters = next((cache.counters for cache in worker.caches if cache.alias == alias), None)
-        is_same = self._started.get(worker.label) == iso(worker.worker.started_at)
-        if row is None or counters is None or not is_same:
-            return NOTHING, NOTHING
-        before = Tried(row.hits, row.hits + row.misses)
-        since = self._since(counters, row, before)
-        return (NOTHING, NOTHING) if since is None else (before, since)
-
-    def _since(self, counters: Counters, row: HitRatioRow, before: Tried) -> Tried | None:
-        """Tell what was counted since the report from all that was; None: they overlap."""
-        now = Tried(counters.hits, counters.hits + counters.misses)
-        if iso(counters.since) == row.since:
-            later = now.minus(before)
-            is_possible = 0 <= later.successes <= later.trials
-            return later if is_possible else None
-        return now if iso(counters.since) >= self._taken_at else None
 
 
 def _collapsed(changes: list[Change]) -> Finding:

@@ -108,7 +108,7 @@ def _lost(alias: str, fleet: Fleet) -> Iterator[str]:
     ]
     if lost:
         yield (
-            f"what {name_views(lost, fleet)} counted is not known, as it was restarted or not "
+            f"what {name_views(lost, fleet)} counted in the window is not known: restarted, or not "
             "heard twice"
         )
 

@@ -94,8 +94,9 @@ def test_ratio_that_fell_since_the_baseline_is_named(
     look(pair[1], 880, 120)
     assert check(pair, "--baseline", str(baseline)).codes == []
     look(pair[1], 0, 900)
-    checked = check(pair, "--baseline", str(baseline), "--select", "H002")
-    assert (checked.exit_code, checked.codes) == (1, ["H002"])
+    checked = check(pair, "--baseline", str(baseline))
+    assert (checked.exit_code, checked.codes) == (1, ["H001", "H002"])
+    assert f"46.3 % of 1,900 on {pair[1].address}" in checked.only("H001")["message"]
     assert "fell from 90.0 % of 1,000 to 46.3 % of 1,900" in checked.only("H002")["message"]
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from cachecheck.coordinator.rows import node_rows
 from cachecheck.model import (
     AgreementRow,
@@ -14,7 +16,9 @@ from cachecheck.model import (
     ViewRow,
 )
 from cachecheck.moments import iso
+from cachecheck.rules import hit_ratio
 from cachecheck.rules.collapse import check
+from cachecheck.rules.past import since
 from observed import HOUR, NOW, cache, fleet, web
 
 if TYPE_CHECKING:
@@ -94,5 +98,38 @@ def test_window_of_the_same_worker_is_compared_as_it_is() -> None:
     assert found.message == "hits on web-1 fell from 90.0 % of 10,000 to 50.0 % of 1,000"
 
 
+def test_ratios_of_nodes_are_compared_by_what_was_counted_since_the_baseline() -> None:
+    seen = now(counted(9000 + 500, 11_000), counted(9900, 11_000))
+    assert hit_ratio.check(seen) == ()  # 86.4 and 90.0 % of all
+    (found,) = hit_ratio.check(since(seen, EARLIER))
+    assert (found.code, found.severity) == ("H001", "warning")
+    assert found.message.startswith("hits: 90.0 % of 1,000 on web-2; 50.0 % of 1,000 on web-1")
+    assert found.evidence["counted_seconds"] == {"A": 600, "B": 600}
+    assert hit_ratio.check(since(now(counted(9900, 11_000), counted(9910, 11_000)), EARLIER)) == ()
+
+
+def test_worker_that_began_after_the_baseline_is_compared_by_all_that_it_counted() -> None:
+    young = counted(450, 1000, since=NOW - 400)
+    (found,) = hit_ratio.check(since(now(young, counted(9900, 11_000)), EARLIER))
+    assert found.message.startswith("hits: 90.0 % of 1,000 on web-2; 45.0 % of 1,000 on web-1")
+
+
+def test_worker_that_the_baseline_does_not_know_is_compared_by_all_it_counted_as_information() -> (
+    None
+):
+    other = fleet(web("web-1", counted(9900, 11_000)), web("web-3", counted(5000, 11_000)))
+    (found,) = hit_ratio.check(since(other, EARLIER))
+    assert (found.code, found.severity) == ("H001", "info")
+    assert "counted over different times" in found.message
+
+
+def test_baseline_whose_moment_cannot_be_read_changes_nothing() -> None:
+    run = msgspec.structs.replace(EARLIER.run, started_at="yesterday")
+    seen = now(counted(9500, 11_000), counted(9900, 11_000))
+    assert since(seen, msgspec.structs.replace(EARLIER, run=run)) == seen
+
+
 def test_without_a_baseline_nothing_is_said() -> None:
-    assert check(now(counted(500, 1000), counted(900, 1000)), None) == ()
+    seen = now(counted(500, 1000), counted(900, 1000))
+    assert check(seen, None) == ()
+    assert since(seen, None) == seen

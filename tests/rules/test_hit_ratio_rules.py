@@ -151,12 +151,12 @@ def test_sentence_names_workers_whose_counts_were_lost_in_a_window() -> None:
     lost = cache(is_counting=True)
     whole = counted(4500, 5000)
     assert told(fleet(*nodes(whole, whole, lost)), "default") == (
-        "hit ratios compared over 2 nodes; what web-3 counted is not known, as it was restarted "
-        "or not heard twice"
+        "hit ratios compared over 2 nodes; what web-3 counted in the window is not known: "
+        "restarted, or not heard twice"
     )
     nothing = told(fleet(*nodes(lost, lost)), "default")
     assert nothing is not None
-    assert nothing.startswith("what web-1 and web-2 counted is not known")
+    assert nothing.startswith("what web-1 and web-2 counted in the window is not known")
 
 
 # --- H003 ----------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ KINDS = (
         detection="The hits and requests of all workers of a node are added up, and each node is "
         "compared with all others together: a two-proportion test with Holm's correction, wrong in "
         "at most one of 1,000 checks, and a difference of at least 5 points. Within one "
-        "application and one role; of fewer than 100 requests nothing is said.",
+        "application and one role; of fewer than 100 requests nothing is said. With `--window` or "
+        "`--baseline`, of what was counted in it, or since then.",
         not_confused_with="Few requests, for which the report says that there are too few; nodes "
-        "that have counted for very different times, or caches declared as `worker` or `host`: "
-        "information.",
+        "of which one has counted for more than twice as long, or caches declared as `worker` or "
+        "`host`: information.",
         remedy="See which findings of families B, N and T name the same nodes: they are the usual "
         "causes. Without any, look at what the load balancer sends to these nodes. `--window "
         "SECONDS` compares what is counted at the same time, whenever workers were started.",
