@@ -63,13 +63,24 @@ def set_up(who: Who, given: dict[str, Any]) -> Setup:
     config = configuration.load(path) if path else configuration.Config()
     options = _options(given, config)
     targets = _targets(who, config, path)
-    if options.canary and not any(isinstance(target, Target) for target in targets):
+    if not any(isinstance(target, Target) for target in targets):
+        _demand_nothing_of_nodes(options)
+    _demand_usable_certificates(targets)
+    return Setup(targets=targets, options=options)
+
+
+def _demand_nothing_of_nodes(options: Options) -> None:
+    """Refuse what only Django nodes can do, where none is named."""
+    if options.canary:
         raise UsageError(
             "a canary writes through Django nodes that have the agent, and never to stores that "
             "are read directly: name a node, such as web-1:8000"
         )
-    _demand_usable_certificates(targets)
-    return Setup(targets=targets, options=options)
+    if options.window is not None:
+        raise UsageError(
+            "--window compares what Django nodes that have the agent count, and stores that are "
+            "read directly count for all of their clients: name a node, such as web-1:8000"
+        )
 
 
 def without_canary(setup: Setup) -> Setup:

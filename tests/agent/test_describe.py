@@ -4,11 +4,15 @@ import socket
 import time
 from contextlib import ExitStack
 from itertools import count
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import override_settings
 
 from cachecheck.agent import conf, describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 MEMCACHED = "django.core.cache.backends.memcached.PyMemcacheCache"
@@ -65,12 +69,15 @@ BACKENDS = {
     "django.core.cache.backends.db.DatabaseCache": "no_such_table",
     "django.core.cache.backends.redis.RedisCache": "redis://127.0.0.1:1/0",
     "django_redis.cache.RedisCache": "redis://127.0.0.1:1/0",
+    "django_valkey.cache.ValkeyCache": "valkey://127.0.0.1:1/0",
+    "django.core.cache.backends.memcached.PyLibMCCache": "127.0.0.1:1",
+    "diskcache.DjangoCache": "",
 }
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_default_timeout_is_described_whatever_the_backend(backend: str) -> None:
-    base = {"BACKEND": backend, "LOCATION": BACKENDS[backend]}
+def test_default_timeout_is_described_whatever_the_backend(backend: str, tmp_path: Path) -> None:
+    base = {"BACKEND": backend, "LOCATION": BACKENDS[backend] or str(tmp_path)}
     timeouts = {"default": 300, "hour": 3600, "never": None, "at-once": 0}
     caches = {
         alias: base if alias == "default" else {**base, "TIMEOUT": timeout}

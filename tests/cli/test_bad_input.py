@@ -120,6 +120,13 @@ def test_node_that_is_listed_twice(run: Callable[..., Said], nodes: tuple[str, .
     demand_one_message(run("check", *nodes), "listed twice", "once")
 
 
+@pytest.mark.parametrize("option", [("--canary",), ("--window", "2")])
+def test_what_only_nodes_can_do(run: Callable[..., Said], option: tuple[str, ...]) -> None:
+    demand_one_message(
+        run("check", "redis://cache-1/0", *option), "name a node, such as web-1:8000"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
