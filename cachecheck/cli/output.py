@@ -42,7 +42,9 @@ def save(report: Report, files: Sequence[Path]) -> None:
     for file in files:
         beside = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            beside.write_text(json.render(report), encoding="utf-8")
+            beside.unlink(missing_ok=True)
+            with beside.open("x", encoding="utf-8") as made:  # never through somebody's link
+                made.write(json.render(report))
             beside.replace(file)
         except OSError as exc:
             beside.unlink(missing_ok=True)

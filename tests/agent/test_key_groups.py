@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cachecheck.agent import conf, counters
+from cachecheck.agent.counting import atomic
+from cachecheck.agent.counting.atomic import Count
 from cachecheck.agent.counting.key_groups import MOST_NAMED, KeyGroups
 from cachecheck.agent.counting.tally import Tally
 from counted import FILEBASED, LOCMEM, Counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
 
     from cachecheck.model import KeyGroup
 
@@ -167,3 +172,49 @@ def test_groups_are_exact_under_threads() -> None:
     for thread in threads:
         thread.join()
     assert set(told(groups.told(lambda _key: False)).values()) == {(2_500, 0)}
+
+
+# --- calls within calls ----------------------------------------------------------------------
+
+
+def is_done_in_time(work: Callable[[], object]) -> bool:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(10)
+    return not thread.is_alive()
+
+
+def test_settings_that_read_a_cache_do_not_stop_the_call_that_is_counted() -> None:
+    groups = KeyGroups()
+
+    class Dynamic(dict[str, Any]):
+        def get(self, name: str, default: Any = None) -> Any:
+            groups.add(f"setting{len(name)}:x", is_hit=True)
+            return super().get(name, default)
+
+    with override_settings(CACHECHECK=Dynamic(SECRET="s" * 40)):
+        assert is_done_in_time(lambda: groups.add("user:1", is_hit=True))
+
+
+@pytest.mark.parametrize("work", [lambda count: count.add_many(1), lambda count: count.look()])
+def test_a_signal_or_a_finalizer_may_count_while_its_thread_does(
+    work: Callable[[Count], object],
+) -> None:
+    count = Count()
+    again = iter([True])
+
+    def interrupt(frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "line" and frame.f_code.co_filename == atomic.__file__:
+            inside = frame.f_lineno > frame.f_code.co_firstlineno + 2
+            if inside and next(again, False):
+                count.add_many(1)
+        return interrupt
+
+    def interrupted() -> None:
+        sys.settrace(interrupt)
+        try:
+            work(count)
+        finally:
+            sys.settrace(None)
+
+    assert is_done_in_time(interrupted)

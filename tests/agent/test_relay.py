@@ -424,6 +424,23 @@ def test_a_process_whose_relay_is_off_says_why(
     assert "/nonexistent/folder" in (relay(describe()).off or "")
 
 
+def test_a_process_that_gets_no_thread_keeps_nothing_open(
+    configured: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert configured
+
+    def no_more(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            Listener(settings.load(), "command")
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_request_waits_for_another_that_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     state = starting._State()  # noqa: SLF001  a process that is new
     monkeypatch.setattr(starting, "_state", state)

@@ -1,6 +1,7 @@
 """What cannot be meant ends with exit code 2 and one message that says what to do."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -379,3 +380,15 @@ def test_alias_that_no_node_has(
     node = start_node(name="web-1", caches=caches, workers=1)
     said = run_cli("check", node.address, "--cache", "other", "--cache", "default")
     demand_one_message(said, "'other'", "there are default")
+
+
+def test_a_report_is_not_saved_through_a_link_that_somebody_put_there(
+    run: Callable[..., Said], tmp_path: Path
+) -> None:
+    others = tmp_path / "others.txt"
+    others.write_text("theirs")
+    (tmp_path / f".r.json.{os.getpid()}").symlink_to(others)
+    said = run("check", "http://127.0.0.1:1", "--key", "k", "--save", "r.json", "--timeout", "1")
+    assert said.exit_code == 3
+    assert others.read_text() == "theirs"
+    assert '"schema"' in (tmp_path / "r.json").read_text()

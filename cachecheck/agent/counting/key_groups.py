@@ -40,14 +40,18 @@ class _Pair:
 
 
 class KeyGroups:
-    """The groups of one cache's keys, at most ``MOST_NAMED`` and the rest."""
+    """The groups of one cache's keys, at most ``MOST_NAMED`` and the rest.
+
+    The site's settings are asked outside of the lock, and its own thread may take it once more: a
+    site may have settings that look into a cache, and so may a handler of signals, or a finalizer.
+    """
 
     def __init__(self) -> None:
         self._rest = _Pair()
         self._named: dict[str, _Pair] = {}
         self._hidden: set[str] = set()
         self._known: dict[str, _Pair] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def add(self, key: Any, *, is_hit: bool) -> None:
         """Count one look; what stands before a colon decides where it has been seen before."""
@@ -79,20 +83,24 @@ class KeyGroups:
 
     def _learned(self, key: str, head: str, colon: str) -> _Pair:
         found = _FIRST_PART.match(key)
+        name = None if found is None else found[1]
+        hides = name is not None and self._is_new(name) and _is_withheld(name, key)
         with self._lock:
-            pair = self._rest if found is None else self._pair(found[1], key)
+            pair = self._rest if name is None else self._pair(name, hides=hides)
             if colon and len(head) <= _LONGEST_HEAD and len(self._known) < MOST_KNOWN:
                 self._known[head] = pair
         return pair
 
-    def _pair(self, name: str, key: str) -> _Pair:
-        if name in self._named:
-            return self._named[name]
-        if name in self._hidden or len(self._named) >= MOST_NAMED:
-            return self._rest
-        if len(self._hidden) >= _MOST_HIDDEN:  # asking for each key once more would be dear
-            return self._rest
-        if _is_withheld(name, key):
+    def _is_new(self, name: str) -> bool:
+        """Whether a name may become a group's, or hidden; asking for each key would be dear."""
+        is_known = name in self._named or name in self._hidden
+        is_full = len(self._named) >= MOST_NAMED or len(self._hidden) >= _MOST_HIDDEN
+        return not is_known and not is_full
+
+    def _pair(self, name: str, *, hides: bool) -> _Pair:
+        if not self._is_new(name):
+            return self._named.get(name, self._rest)
+        if hides:
             self._hidden.add(name)
             return self._rest
         return self._named.setdefault(name, _Pair())

@@ -73,7 +73,11 @@ class Listener:
 
     def _started(self) -> threading.Thread:
         thread = threading.Thread(target=self._serve, name="cachecheck-relay", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self.close()
+            raise
         return thread
 
     def pause(self) -> None:
