@@ -36,7 +36,7 @@ def notes_of(observed: Observed, options: Options) -> dict[str, tuple[str, ...]]
     for alias in observed.aliases:
         notes[alias].extend(_counting_note(observed, alias))
         if options.window is not None and (said := told(observed.fleet, alias)):
-            notes[alias].append(f"{said}, in {options.window:g} s")  # whoever asks wants an answer
+            notes[alias].append(f"in {options.window:g} s: {said}")  # whoever asks wants an answer
     return {alias: tuple(dict.fromkeys(lines)) for alias, lines in notes.items()}
 
 

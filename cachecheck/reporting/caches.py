@@ -165,7 +165,7 @@ def _namespaces(cache: CacheRow) -> str:
 
 def _hit_ratios(cache: CacheRow) -> list[str]:
     said = cache.hit_ratios_said
-    is_noted = said is None or any(note.startswith(said) for note in cache.coverage.notes)
+    is_noted = said is None or any(note.endswith(said) for note in cache.coverage.notes)
     return ([] if is_noted else [f"{said}."]) + [
         f"hit ratio of {_counter(row)}: {percent(row.ratio)}"
         + (f" ({percent_range(*row.interval95)})" if row.interval95 else "")

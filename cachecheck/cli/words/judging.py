@@ -49,7 +49,8 @@ Window: TypeAlias = Annotated[
     typer.Option(
         "--window",
         metavar="SECONDS",
-        help="Compare the hits of so long a time; default: since the workers' start.",
+        help="Compare the hits of so long a time; default: since the baseline or the "
+        "workers' start.",
         rich_help_panel=_PANEL,
     ),
 ]
