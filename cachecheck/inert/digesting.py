@@ -10,6 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from cachecheck.errors import InertTooLarge
 from cachecheck.inert.combining import preimage
 from cachecheck.inert.cycles import settle_cycle
 from cachecheck.inert.django_states import VERSION_KEY
@@ -42,6 +43,9 @@ NODE_OPERATIONS: Final = 4
 """Digesting a small node takes about as long as this many opcodes."""
 
 ITEMS_PER_OPERATION: Final = 4
+
+MOST_ON_THE_WAY: Final = 10_000
+"""Around cycles the way may be longer than a value is deep; each step of it takes 200 bytes."""
 
 Visit: TypeAlias = "tuple[Node, Iterator[Node]]"
 
@@ -86,6 +90,8 @@ class Digester:
             node, rest = path[-1]
             deeper = self._next_visit(node, rest)
             if deeper is not None:
+                if len(path) >= MOST_ON_THE_WAY:
+                    raise InertTooLarge(f"a way of more than {MOST_ON_THE_WAY:,} containers")
                 path.append(deeper)
                 continue
             path.pop()

@@ -22,7 +22,7 @@ from cachecheck.errors import InertError
 from cachecheck.inert import structural_digest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inert"))
-from inert_malice import HARMLESS, MALFORMED, OUTSIDE, RUNS_CODE, TOO_LARGE
+from inert_malice import DENSE, HARMLESS, MALFORMED, OUTSIDE, RUNS_CODE, TOO_LARGE
 
 _ROUNDS = 7
 _BUDGET_SECONDS, _VALUE_SECONDS = 0.05, 0.2  # the defaults of BUDGET_MS and VALUE_MS
@@ -45,7 +45,7 @@ def bench_reading_against_loading() -> None:
 
 def bench_harmful_payloads_against_their_bound() -> None:
     """Print the longest and the largest, as shares of what one value may take."""
-    corpus = RUNS_CODE | OUTSIDE | MALFORMED | TOO_LARGE | HARMLESS
+    corpus = RUNS_CODE | OUTSIDE | MALFORMED | TOO_LARGE | DENSE | HARMLESS
     seconds = {name: _seconds(lambda each=each: _read(each)) for name, each in corpus.items()}
     memory = {name: _peak_bytes(each) for name, each in corpus.items() if len(each) > 1_000}
     slowest, largest = max(seconds, key=seconds.__getitem__), max(memory, key=memory.__getitem__)

@@ -40,6 +40,7 @@ from cachecheck.coordinator.audit import audit, listing, pacing, scheme, summing
 from cachecheck.coordinator.canary import circles, outing, seeing
 from cachecheck.coordinator.canary import rows as canary_rows
 from cachecheck.inert import Limits
+from cachecheck.inert.digesting import MOST_ON_THE_WAY
 from cachecheck.inert.outline import MOST_PLACES
 from cachecheck.inert.showing import MOST_CHARACTERS
 from cachecheck.signing import MAX_AGE_SECONDS, fields
@@ -100,7 +101,8 @@ IN_CODE = {
     "names that a value refers to, told of each kind": model.MAX_NAMES,
     "memory of its own that a decompressor may take": packing.MEMORY_BYTES,
     "depth of a value": Limits().max_depth,
-    "operations of reading a value": Limits().max_operations,
+    "operations of reading a value; a container is two or three": Limits().max_operations,
+    "containers on the way into a value, where it holds itself": MOST_ON_THE_WAY,
     "keys in one slab class of memcached": dump.MAX_CLASS_KEYS,
     "parsing one dump of memcached, processor time": dump.MAX_PARSING_SECONDS,
     "asking the stores of all caches who they are": agent_describe.MAX_SECONDS,

@@ -126,6 +126,8 @@ TOO_LARGE = {
     "deep states": PROTO + b"ca\nb\n)\x81" * 500 + b"b" * 499 + b".",
     "many marks": PROTO + b"(" * 500_000 + b".",
     "many empty lists": PROTO + b"(" + b"]" * 500_000 + b"l.",
+    "tuples as deep as operations allow": PROTO + b"N" + b"\x85" * 199_000 + b".",
+    "calls as deep as operations allow": PROTO + b"ca\nb\n" + b")R" * 132_000 + b".",
     "copies of a set": PROTO
     + b"cbuiltins\nset\n\x940("
     + b"K\x01" * 5000
@@ -162,6 +164,17 @@ TOO_LARGE = {
     + b"n" * 200
     + b"\x940h\0h\0h\0ca\nb\nh\1\x86Rh\1\x86Rh\1\x86R.",
 }
+
+DENSE = {
+    "tuples": PROTO + b"(" + b"N\x85" * 132_000 + b"l.",
+    "lists from marks": PROTO + b"(" + b"(l" * 132_000 + b"l.",
+    "empty lists": PROTO + b"(" + b"]" * 132_000 + b"l.",
+    "calls": PROTO + b"ca\nb\n\x940(" + b"h\0)R" * 99_000 + b"l.",
+    "objects": PROTO + b"ca\nb\n\x940(" + b"h\0)\x81" * 99_000 + b"l.",
+    "texts": PROTO + b"(" + b"\x8c\x01a" * 398_000 + b"l.",
+    "memo entries": PROTO + b"N" + b"\x94" * 398_000 + b".",
+}
+"""Told as structure, each with as much as the bound on operations lets in."""
 
 HARMLESS = {
     "billion laughs": laughs(80),

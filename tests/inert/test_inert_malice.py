@@ -3,10 +3,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from inert_malice import HARMLESS, MALFORMED, OUTSIDE, RUNS_CODE, TOO_LARGE
+from inert_malice import DENSE, HARMLESS, MALFORMED, OUTSIDE, RUNS_CODE, TOO_LARGE
 from inert_values import digest
 
 from cachecheck.errors import InertTooLarge, InertUnreadable
@@ -85,6 +86,18 @@ def test_memory_stays_in_proportion_to_the_payload(name: str) -> None:
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak_bytes < 450 * len(payload) + 1_000_000
+
+
+@pytest.mark.parametrize("name", [*DENSE, *(name for name in TOO_LARGE if "as deep" in name)])
+def test_no_value_takes_more_than_fifty_megabytes(name: str) -> None:
+    tracemalloc.start()
+    try:
+        with suppress(InertTooLarge):
+            structural_digest((DENSE | TOO_LARGE)[name], seed=b"")
+    finally:
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak_bytes < 50_000_000
 
 
 def test_reasons_are_short_phrases() -> None:
