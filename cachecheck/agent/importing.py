@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from django.apps import apps
 
+from cachecheck.inert.kinds import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from importlib.machinery import ModuleSpec
@@ -54,7 +56,7 @@ def missing_here(structure: Structure, pace: Callable[[], bool] = lambda: True) 
 def _missing_globals(structure: Structure, pace: Callable[[], bool]) -> Iterator[str]:
     for module, name in structure.imports:
         if presence(module, name) == "missing":
-            yield f"{module}.{name}"
+            yield printable(f"{module}.{name}")
         pace()
 
 

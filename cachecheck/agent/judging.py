@@ -45,6 +45,7 @@ OK = 200
 TOO_LARGE = 413
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{8,32}")
+_UNSENDABLE = "the answer holds text that is no Unicode"
 _nonces = Nonces()
 
 if hasattr(os, "register_at_fork"):
@@ -106,6 +107,8 @@ def respond(
         status, answer = TOO_LARGE, refusal("too-large", str(exc), conf=conf)
     except (MalformedMessage, ProtocolMismatch) as exc:
         answer = refusal("bad-request", str(exc)[:300], conf=conf)
+    except UnicodeEncodeError:  # of an answer that was put together already, from siblings
+        answer = refusal("not-allowed", _UNSENDABLE, conf=conf, worker=worker)
     body = _encoded(answer, conf, worker)
     headers = sign_response(
         keyring=keyring, request=verified, status=status, body=body, now=time.time()
@@ -136,7 +139,10 @@ def _demand_new(verified: VerifiedRequest, conf: Conf, now: float) -> None:
 
 
 def _encoded(answer: AnyAnswer, conf: Conf, worker: Worker) -> bytes:
-    body = wire.encode(answer)
+    try:
+        body = wire.encode(answer)
+    except UnicodeEncodeError:
+        return wire.encode(refusal("not-allowed", _UNSENDABLE, conf=conf, worker=worker))
     if len(body) <= conf.max_answer_bytes:
         return body
     detail = f"the answer has {len(body)} bytes, {conf.max_answer_bytes} are allowed"

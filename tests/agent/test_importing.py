@@ -122,6 +122,13 @@ def test_a_finder_that_imports_when_it_is_asked_is_not_asked(
     assert not asked
 
 
+def test_names_that_cannot_be_sent_are_told_by_their_escapes() -> None:
+    odd = "no\ud800such".encode("utf-8", "surrogatepass")
+    text = b"\x8c" + bytes([len(odd)]) + odd
+    structure = structural_digest(b"\x80\x04" + text + text + b"\x93.", seed=bytes(16))
+    assert missing_here(structure) == ("no\\ud800such.no\\ud800such",)
+
+
 def test_a_value_that_names_much_source_lets_others_have_their_turn() -> None:
     value = b"(" + b"".join(b"cantigravity\nmissing%d\n" % n for n in range(150)) + b"t."
     structure = structural_digest(value, seed=bytes(16))

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.test import override_settings
 
 from cachecheck import wire
 from cachecheck.agent import conf as settings
-from cachecheck.agent.judging import Held
+from cachecheck.agent.answers import answer
+from cachecheck.agent.judging import Held, Probe, respond
 from cachecheck.agent.relay import relaying, starting
 from cachecheck.agent.relay.folder import Name, Unfit, open_folder
 from cachecheck.agent.relay.frames import Returned, decode, frame, handed, length_of
@@ -196,6 +198,34 @@ def test_what_is_not_signed_gets_nothing_and_stops_nobody(listener: Listener, se
 def test_a_body_that_was_changed_gets_nothing(listener: Listener) -> None:
     headers, body = signed(Describe(run="run", probe_keys=("probe",)))
     assert say(listener, frame(handed(headers, body.replace(b"run", b"nur")))) == b""
+
+
+@pytest.mark.parametrize("relay_seconds", [None, 0.1])
+def test_what_no_message_can_hold_is_refused_by_a_signed_answer(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, relay_seconds: float | None
+) -> None:
+    """A prefix out of the environment, say, in another encoding than UTF-8."""
+    monkeypatch.setattr(relaying, "listener_for", lambda _conf: listener)
+    backend = "django.core.cache.backends.locmem.LocMemCache"
+    request = Describe(run="run", probe_keys=("probe",), relay_seconds=relay_seconds)
+    headers, body = signed(request)
+    conf = settings.load()
+    assert conf.keyring is not None
+    with override_settings(CACHES={"default": {"BACKEND": backend, "KEY_PREFIX": "caf\udce9"}}):
+        given = respond(
+            Probe("POST", headers, lambda _most: body),
+            conf,
+            conf.keyring,
+            this_worker,
+            lambda held: (
+                relaying.relayed(held, 0.1, conf)
+                if relay_seconds
+                else answer(held.asked, conf, held.worker, held.received_at)
+            ),
+        )
+    told = wire.decode_answer(given.body)
+    assert isinstance(told, Refused)
+    assert told.reason == "not-allowed"
 
 
 def test_a_process_that_is_switched_off_answers_nothing(
