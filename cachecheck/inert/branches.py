@@ -81,10 +81,15 @@ def key_of(place: Place) -> bytes:
 
 def branches(value: Value) -> list[Branch]:
     """Give the places that a value holds directly; those of a digested value alone are asked."""
+    return list(each_branch(value))
+
+
+def each_branch(value: Value) -> Iterator[Branch]:
+    """Give the same one after the other."""
     if type(value) is not Node:
-        return []
+        return iter(())
     held = _CONTAINERS.get(value.tag)
-    return list(held(value.items) if held else _object(value))
+    return held(value.items) if held else _object(value)
 
 
 def _sequence(items: list[Value]) -> Iterator[Branch]:

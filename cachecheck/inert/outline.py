@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cachecheck.inert.branches import Index, branches, key_of
 from cachecheck.inert.kinds import kind_of, printable
 from cachecheck.inert.naming import called, name_digits
-from cachecheck.inert.nodes import token_of
+from cachecheck.inert.nodes import Node, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MOST_PLACES: Final = 600
 FANOUT: Final = 64
-BRANCHES_PER_OPERATION: Final = 2
+ITEMS_PER_OPERATION: Final = 3
 DIGITS: Final = 16
 WITHHELD_DIGITS: Final = 4
 """So short a digest shows that something differs and lets nobody find out what it is."""
@@ -131,8 +131,9 @@ class Outliner:
     def _spot(
         self, step: str, value: Value, above: _Spot | None, *, is_withheld: bool = False
     ) -> _Spot:
+        if isinstance(value, Node) and not is_withheld:  # before so much is made of it
+            self._meter.spend(len(value.items) // ITEMS_PER_OPERATION)
         held = [] if is_withheld else branches(value)
-        self._meter.spend(len(held) // BRANCHES_PER_OPERATION)
         return _Spot(step=step, value=value, held=held, is_withheld=is_withheld, above=above)
 
     def _slices(self, spot: _Spot) -> Iterator[_Spot]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from datetime import date, datetime, time
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from cachecheck.inert.branches import Index, Member, Name, branches
+from cachecheck.inert.branches import Index, Member, Name, each_branch
 from cachecheck.inert.kinds import kind_of
 from cachecheck.inert.naming import hides
 from cachecheck.inert.nodes import (
@@ -123,7 +124,7 @@ class _Showing:
         kind = kind_of(node)
         yield kind if kind.isprintable() else ascii(kind)
         yield "("
-        held = branches(node)
+        held = list(islice(each_branch(node), MOST_CHARACTERS))  # each has a character at least
         if held:
             yield from _joined(held, lambda branch: self._branch(branch, depth + 1))
         else:  # one thing to people, whose arguments say which

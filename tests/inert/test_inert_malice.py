@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from inert_malice import DENSE, HARMLESS, MALFORMED, OUTSIDE, RUNS_CODE, TOO_LARGE
+from inert_malice import DENSE, HARMLESS, MALFORMED, OUTSIDE, PROTO, RUNS_CODE, TOO_LARGE
 from inert_values import digest
 
 from cachecheck.errors import InertTooLarge, InertUnreadable
-from cachecheck.inert import Limits, structural_digest
+from cachecheck.inert import Limits, TreeWanted, structural_digest
+from cachecheck.inert.sensitive import is_sensitive
 
 AUDIT_SCRIPT = """
 import sys
@@ -94,6 +95,25 @@ def test_no_value_takes_more_than_fifty_megabytes(name: str) -> None:
     try:
         with suppress(InertTooLarge):
             structural_digest((DENSE | TOO_LARGE)[name], seed=b"")
+    finally:
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak_bytes < 50_000_000
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        PROTO + b"(" + b"\x8c\x01a" * 390_000 + b"l.",
+        PROTO + b"ca\nb\n)R(" + b"J\1\1\1\1" * 380_000 + b"e.",
+    ],
+    ids=["a list", "an object"],
+)
+def test_neither_do_its_tree_and_its_text(payload: bytes) -> None:
+    wanted = TreeWanted(is_withheld=is_sensitive)
+    tracemalloc.start()
+    try:
+        structural_digest(payload, seed=b"", tree=wanted, showing=is_sensitive)
     finally:
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
