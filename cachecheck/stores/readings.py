@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cachecheck.inert import Encoded, Structure, TreeWanted
+    from cachecheck.inert.outline import Place
     from cachecheck.model import Reading
     from cachecheck.stores.base import Pace, RawReading
 
@@ -129,15 +130,20 @@ def _with_structure(plain: Present, found: Structure, missing: tuple[str, ...]) 
     return replace(
         plain,
         structure=found.digest,
-        value_kind=found.kind,
+        value_kind=found.kind[:MAX_NAME_CHARS],
         codec=found.codec,
         protocol=found.protocol,
         written_by=None if version is None else f"Django {version[:MAX_VERSION_CHARS]}",
         globals=_names(name for name in found.globals if not _is_of_python(name)),
         unreadable=_names(missing),
-        tree=tuple(Twig(**asdict(place)) for place in found.tree),
+        tree=tuple(map(_twig, found.tree)),
         shown=found.shown,
     )
+
+
+def _twig(place: Place) -> Twig:
+    """Put a place on the wire; its kind is a name that whoever wrote the value chose."""
+    return Twig(**asdict(place) | {"kind": place.kind[:MAX_NAME_CHARS]})
 
 
 def _names(found: Iterable[str]) -> tuple[str, ...]:

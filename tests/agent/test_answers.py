@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.apps import apps
+from django.core.cache import caches
 from django.test import override_settings
+from msgspec import structs
 
 from cachecheck.agent import answers, checks, conf, counters, read, survey
 from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.backends.locmem import LocMemBackend
 from cachecheck.agent.worker import this_worker
-from cachecheck.model import Key, Missing
+from cachecheck.model import Key, Missing, Present
 from cachecheck.stores.base import Page
 from cachecheck.survey import smallest
-from cachecheck.wire import Read, Readings, Refused, Survey
+from cachecheck.wire import Read, Readings, Refused, Survey, decode_answer, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -162,3 +164,45 @@ def test_the_sample_is_the_smallest_of_all_pages_each_once(
     kept = [each for each in everything.sample if below is None or each.digest < below]
     assert found.sample == smallest(kept, size)
     assert (found.scanned, found.entries) == (4_000, 4_000)
+
+
+# --- what a message can hold -----------------------------------------------------------------
+
+ODD = "\x01\ud800" * 60
+
+
+def text(told: str) -> bytes:
+    raw = told.encode("utf-8", "surrogatepass")
+    return b"X" + len(raw).to_bytes(4, "little") + raw
+
+
+NAMED = text(ODD) + text(ODD) + b"\x93"
+OF_A_MODEL = text("django.db.models.base") + text("model_unpickle") + b"\x93"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        NAMED + b".",
+        NAMED + b")R.",
+        b"]" + NAMED + b")Ra.",
+        OF_A_MODEL + text("a" * 250) + text("b" * 250) + b"\x86\x85R.",
+        OF_A_MODEL + text(ODD) + text(ODD) + b"\x86\x85R.",
+    ],
+    ids=["class", "object", "in a list", "model", "odd model"],
+)
+def test_no_name_in_a_value_makes_an_answer_that_cannot_be_read(value: bytes) -> None:
+    """Whoever writes one entry would else keep all that is read with it from being compared."""
+    with override_settings(
+        CACHES={"default": {"BACKEND": LOCMEM, "LOCATION": "names"}},
+        CACHECHECK={"SECRET": "s" * 40, "ALLOW_VALUES": True},
+    ):
+        cache: Any = caches["default"]
+        cache.set("k", 1)
+        cache._cache[cache.make_key("k")] = b"\x80\x04" + value  # noqa: SLF001  as another program writes
+        asked = structs.replace(reading(), with_structure=True, tree_under=(), with_values=True)
+        answer = answers.answer(asked, conf.load(), this_worker(), time.time())
+    told = decode_answer(encode(answer))
+    assert isinstance(told, Readings)
+    assert isinstance(told.readings[0], Present)
+    assert told.readings[0].tree
