@@ -58,8 +58,8 @@ def test_entries_of_five_minutes_are_compared_whatever_the_deadline(
 def test_entries_that_expire_too_soon_are_not_called_consistent(
     servers: list[RedisServer], check: Check
 ) -> None:
-    fill(servers, 50, expire=2, k1="other")
-    checked = check([server.url for server in servers], *ALL)
+    fill(servers, 50, expire=10, k1="other")
+    checked = check([server.url for server in servers], *ALL, "--rate", "10")
     assert checked.exit_code == 3
     assert any("expire too soon" in line for line in checked.report["undecided"])
 

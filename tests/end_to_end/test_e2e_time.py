@@ -89,7 +89,7 @@ def busy(launch: Launch) -> tuple[Node, ...]:
     return nodes
 
 
-@pytest.mark.parametrize(("is_told", "times"), [(True, 20), (False, 6)])
+@pytest.mark.parametrize(("is_told", "times"), [(True, 8), (False, 4)])
 def test_writers_while_we_look_are_no_divergence(
     busy: tuple[Node, ...], check: Check, *, is_told: bool, times: int
 ) -> None:
@@ -195,8 +195,8 @@ def test_replica_that_follows_is_no_divergence_under_a_hot_key(
     with written_every_second(pair[0], "following", stores["following"][1]):
         runs = check_three_times(check, pair, "following")
     for run in runs:
-        assert run.codes == []
-        assert run.exit_code == 0
+        assert run.codes == ["B006"]  # the second node would write to a server that takes no writes
+        assert "read-only" in run.only("B006")["message"]
 
 
 # --- equal values in different bytes -------------------------------------------------------
@@ -254,9 +254,9 @@ def test_value_written_by_two_djangos_is_one_value(launch: Launch, check: Check)
     for node in nodes:
         assert node.manage("shell", "-c", code).exit_code == 0
     named = [word for key in WRITTEN for word in ("--key", key)]
-    checked = check(nodes, *named)
+    checked = check(nodes, "--fail-on", "error", *named)
     assert is_encoding_at_most(checked), checked.findings
-    assert checked.only("F005")["severity"] == "info"
+    assert checked.only("F005")["severity"] == "warning"  # both share what is one host's own
     assert "V003" in checked.codes
     assert checked.cache()["coverage"]["keys_compared"] == len(WRITTEN)
 
