@@ -1,7 +1,7 @@
 # Everything happens in .venv, which the first target that needs it makes.
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 # Other Pythons, each with a Django; Python 3.11, which runs all tests, has Django 5.2.
 MATRIX ?= 3.12=6.0 3.13=6.1
 # What touches Django, pickles and processes; the coordinator's own is the same everywhere.

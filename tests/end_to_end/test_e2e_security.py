@@ -15,6 +15,7 @@ import pytest
 from cachecheck import wire
 from cachecheck.digest import key_digest
 from cachecheck.errors import SignatureError
+from cachecheck.model import Key
 from cachecheck.signing import Keyring, secret_from_text, sign_request, verify_response
 from harness.memcached import MemcachedServer
 from harness.nodes import SECRET, Node
@@ -151,8 +152,8 @@ def signed(
     )
 
 
-def reading(alias: str = "local", *keys: wire.Key) -> bytes:
-    named = keys or (wire.Key(name="k"),)
+def reading(alias: str = "local", *keys: Key) -> bytes:
+    named = keys or (Key(name="k"),)
     return wire.encode(wire.Read(run="run-1", cache=alias, seed=SEED, keys=named))
 
 
@@ -283,7 +284,7 @@ def test_other_methods_find_nothing_even_when_signed(site: Site, method: str) ->
 def test_stranger_moves_no_entry_of_a_worker_s_own_memory(site: Site) -> None:
     for key in ("a", "b", "c"):  # three are the most; the next drops the one used least recently
         site.node.app("set", cache="local", key=key, value=key, timeout=None)
-    body = reading("local", wire.Key(name="a"))
+    body = reading("local", Key(name="a"))
     for headers in ({}, signed(body, secret=OTHER_SECRET), signed(body, age_seconds=3600)):
         ask(site, body, headers)
     assert ask(site, body, signed(body)).message["type"] == "readings"
@@ -363,8 +364,8 @@ def test_answer_is_not_cached_and_not_compressed(site: Site) -> None:
 def test_withheld_keys_leave_neither_by_name_nor_by_digest(site: Site, alias: str) -> None:
     site.node.app("set", cache=alias, key="private:1", value="pin 1234", timeout=None)
     names = (":1:private:1", ":2:private:1", "other:prefix:1:private:1")
-    stored = [wire.Key(name=name, naming="stored") for name in names]
-    body = reading(alias, wire.Key(name="private:1"), *stored)
+    stored = [Key(name=name, naming="stored") for name in names]
+    body = reading(alias, Key(name="private:1"), *stored)
     answers = [ask(site, asked, signed(asked)) for asked in (surveying(alias), body)]
     digests = [key_digest(bytes.fromhex(SEED), name) for name in ("private:1", ":1:private:1")]
     for answer in answers:
