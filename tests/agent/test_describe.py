@@ -77,6 +77,8 @@ BACKENDS = {
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_default_timeout_is_described_whatever_the_backend(backend: str, tmp_path: Path) -> None:
+    if backend.endswith(".PyLibMCCache"):
+        pytest.importorskip("pylibmc", reason="there is no wheel of pylibmc for this Python")
     base = {"BACKEND": backend, "LOCATION": BACKENDS[backend] or str(tmp_path)}
     timeouts = {"default": 300, "hour": 3600, "never": None, "at-once": 0}
     caches = {
