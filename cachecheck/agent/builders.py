@@ -19,7 +19,8 @@ from cachecheck.model import Built, Key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cachecheck.agent.conf import Builder, Conf
+    from cachecheck.agent.conf import Conf
+    from cachecheck.agent.setting_values import Builder
 
 log = logging.getLogger("cachecheck.agent")
 

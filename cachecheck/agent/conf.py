@@ -6,7 +6,6 @@ import os
 import socket
 from fnmatch import translate
 from itertools import islice
-from pathlib import Path
 from re import IGNORECASE, Pattern
 from re import compile as compile_pattern
 from re import error as PatternError  # noqa: N812  its name from Python 3.13 on
@@ -15,6 +14,18 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 from django.conf import settings
 
+from cachecheck.agent.setting_values import (
+    Builder,
+    Truth,
+    builder_of,
+    is_bool,
+    is_name,
+    is_positive,
+    is_switch_or_folder,
+    is_text,
+    is_texts,
+    truth_of,
+)
 from cachecheck.errors import UsageError
 from cachecheck.inert.sensitive import SENSITIVE_NAMES
 from cachecheck.model import Scope
@@ -36,7 +47,6 @@ _HAS_SOCKETS = hasattr(socket, "AF_UNIX")
 
 _SIGNS = 32  # a bound on the work for one key; prefixes have fewer
 _SIGN = compile_pattern(r"[\W_]")
-_DOTTED = compile_pattern(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 MOST = {
     "BUDGET_MS": 10_000,
@@ -88,22 +98,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     setting: str
     message: str
     is_unsafe: bool = False
-
-
-class Builder(msgspec.Struct, frozen=True, kw_only=True):
-    """A key builder of the site: a callable by its dotted path, and what it is called with."""
-
-    name: str
-    path: str
-    arguments: tuple[Any, ...] = ()
-
-
-class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """A source of truth: a function by its dotted path, for the logical keys of a pattern."""
-
-    glob: str
-    pattern: Pattern[str]
-    path: str
 
 
 class Conf(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,12 +171,12 @@ class _Reader:
             self._problem("CACHECHECK", "must be a dictionary")
 
     def conf(self) -> Conf:
-        relay = self._get("RELAY", _HAS_SOCKETS, _is_switch_or_folder, "True, False or a folder")
+        relay = self._get("RELAY", _HAS_SOCKETS, is_switch_or_folder, "True, False or a folder")
         values = {
             "keyring": self._keyring(),
             "is_enabled": self._enabled(),
-            "node": self._get("NODE", None, _is_name, "a printable ASCII name or None"),
-            "application": self._get("APPLICATION", _root_package(), _is_text, "a name"),
+            "node": self._get("NODE", None, is_name, "a printable ASCII name or None"),
+            "application": self._get("APPLICATION", _root_package(), is_text, "a name"),
             "caches": self._caches(),
             "scopes": self._scopes(),
             "builders": self._builders(),
@@ -190,9 +184,9 @@ class _Reader:
             "withheld_names": self._patterns("WITHHOLD_NAMES", SENSITIVE_NAMES, IGNORECASE),
             "truths": self._truths(),
             "truths_per_minute": self._positive("TRUTHS_PER_MINUTE", TRUTHS_PER_MINUTE),
-            "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), _is_text, "a text"),
+            "release": self._get("RELEASE", os.environ.get(RELEASE_VARIABLE), is_text, "a text"),
             "expected_workers": self._positive("EXPECTED_WORKERS", None),
-            "counts_hits": self._get("COUNT_HITS", default=True, is_good=_is_bool, wanted="a bool"),
+            "counts_hits": self._get("COUNT_HITS", default=True, is_good=is_bool, wanted="a bool"),
             "allows_canary": self._allowed("ALLOW_CANARY"),
             "allows_values": self._allowed("ALLOW_VALUES"),
             "relays": bool(relay),
@@ -221,7 +215,7 @@ class _Reader:
     def _positive(self, name: str, default: int | None) -> Any:
         most = MOST[name]
         wanted = f"a positive whole number, at most {most:,}"
-        return self._get(name, default, lambda value: _is_positive(value, most), wanted)
+        return self._get(name, default, lambda value: is_positive(value, most), wanted)
 
     def _enabled(self) -> bool:
         words = {"1": True, "true": True, "yes": True, "on": True, "": True}
@@ -229,10 +223,10 @@ class _Reader:
         default = words.get(os.environ.get(ENABLED_VARIABLE, "").strip().lower())
         if default is None:
             self._problem("ENABLED", f"{ENABLED_VARIABLE} must be one of 1, 0, true, false")
-        return bool(self._get("ENABLED", bool(default), _is_bool, "True or False"))
+        return bool(self._get("ENABLED", bool(default), is_bool, "True or False"))
 
     def _allowed(self, name: str) -> bool:
-        return bool(self._get(name, default=False, is_good=_is_bool, wanted="True or False"))
+        return bool(self._get(name, default=False, is_good=is_bool, wanted="True or False"))
 
     def _keyring(self) -> Keyring | None:
         secret = self._raw.get("SECRET", os.environ.get(SECRET_VARIABLE)) or ()
@@ -251,7 +245,7 @@ class _Reader:
         chosen = self._raw.get("CACHES")
         if chosen is None:
             return known
-        if not _is_texts(chosen) or not set(chosen) <= set(known):
+        if not is_texts(chosen) or not set(chosen) <= set(known):
             self._problem("CACHES", f"must be a list of aliases out of {', '.join(known)}")
             return ()
         return tuple(chosen)
@@ -273,7 +267,7 @@ class _Reader:
         named = self._raw.get("KEY_BUILDERS") or {}
         try:
             if len(named) <= MAX_BUILDERS:
-                return tuple(_builder(name, told) for name, told in named.items())
+                return tuple(builder_of(name, told) for name, told in named.items())
         except (TypeError, ValueError, AttributeError):
             pass
         self._problem(
@@ -287,7 +281,7 @@ class _Reader:
         named = self._raw.get("TRUTH") or {}
         try:
             if len(named) <= MAX_TRUTHS:
-                return tuple(_truth(glob, path) for glob, path in named.items())
+                return tuple(truth_of(glob, path) for glob, path in named.items())
         except (TypeError, ValueError, AttributeError, PatternError):
             pass
         self._problem("TRUTH", f"must map at most {MAX_TRUTHS} key patterns to dotted paths")
@@ -295,7 +289,7 @@ class _Reader:
 
     def _patterns(self, name: str, default: tuple[str, ...], flags: int = 0) -> Pattern[str]:
         patterns = self._raw.get(name, default)
-        if not _is_texts(patterns):
+        if not is_texts(patterns):
             self._problem(name, "must be a list of patterns such as 'user:*'")
             patterns = ("*",)
         try:
@@ -303,21 +297,6 @@ class _Reader:
         except (PatternError, OverflowError, RecursionError):
             self._problem(name, "holds a pattern that cannot be used")
             return compile_pattern("")  # which matches everything
-
-
-def _builder(name: Any, told: Any) -> Builder:
-    """Read one builder; raises ``TypeError`` or ``ValueError`` where it is none."""
-    path, arguments = (told, ()) if isinstance(told, str) else tuple(told)
-    if not (_is_text(name) and _is_text(path) and _DOTTED.fullmatch(path)):
-        raise ValueError
-    return Builder(name=name, path=path, arguments=tuple(arguments))
-
-
-def _truth(glob: Any, path: Any) -> Truth:
-    """Read one source of truth; raises ``TypeError`` or ``ValueError`` where it is none."""
-    if not (_is_text(glob) and _is_text(path) and _DOTTED.fullmatch(path)):
-        raise ValueError
-    return Truth(glob=glob, pattern=compile_pattern(translate(glob)), path=path)
 
 
 def _ends(stored: str, before: int | None = None) -> Iterator[str]:
@@ -330,36 +309,3 @@ def _ends(stored: str, before: int | None = None) -> Iterator[str]:
 
 def _root_package() -> str:
     return str(getattr(settings, "ROOT_URLCONF", "")).partition(".")[0] or "unknown"
-
-
-def _is_bool(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_switch_or_folder(value: Any) -> bool:
-    return _is_bool(value) or (_is_text(value) and Path(value).is_absolute() and "\0" not in value)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 200 and _is_utf8(value)  # noqa: PLR2004  as on the wire
-
-
-def _is_utf8(text: str) -> bool:
-    """Whether a text can be sent; one from the environment may hold what is no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_name(value: Any) -> bool:
-    return _is_text(value) and value.isascii() and value.isprintable()
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(text, str) for text in value)
-
-
-def _is_positive(value: Any, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= most

@@ -20,7 +20,7 @@ from cachecheck.model import Untold
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cachecheck.agent.conf import Truth
+    from cachecheck.agent.setting_values import Truth
 
 log = logging.getLogger("cachecheck.agent")
 

@@ -27,7 +27,8 @@ from cachecheck.stores.readings import Reader, Telling, guarded
 
 if TYPE_CHECKING:
     from cachecheck.agent.backends.base import Backend
-    from cachecheck.agent.conf import Conf, Truth
+    from cachecheck.agent.conf import Conf
+    from cachecheck.agent.setting_values import Truth
     from cachecheck.agent.truth import Allowance
     from cachecheck.model import Reading, TruthCheck
     from cachecheck.stores.base import Pace, Store

@@ -23,16 +23,16 @@ from cachecheck.rules.grouping import (
     declared_scope,
     enumerated,
     group_by,
+    group_by_differing,
     name_views,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cachecheck.model import Finding
+    from cachecheck.model import Finding, Group
     from cachecheck.rules.observations import Findings, Fleet, SharedStore, StoreMap
 
-_UNSET = "unset"
 _NOT_KNOWN = ("unobserved", "none")
 
 
@@ -244,23 +244,14 @@ def _codec_drift(alias: Alias, fleet: Fleet) -> Iterator[Finding]:
     sights = alias.but(LOCMEM, DUMMY)
     for kind in dict.fromkeys(_kind(sight) for sight in sights):
         codecs = {sight.label: dict(sight.cache.codec) for sight in sights if _kind(sight) == kind}
-        names = dict.fromkeys(name for codec in codecs.values() for name in codec)
-        differing = [
-            name for name in names if len({codec.get(name) for codec in codecs.values()}) > 1
-        ]
+        differing, groups = group_by_differing(codecs)
         if differing:
-            yield _different_codecs(alias, codecs, differing, fleet)
+            yield _different_codecs(alias, differing, groups, fleet)
 
 
 def _different_codecs(
-    alias: Alias, codecs: Mapping[str, Mapping[str, str]], differing: list[str], fleet: Fleet
+    alias: Alias, differing: list[str], groups: tuple[Group, ...], fleet: Fleet
 ) -> Finding:
-    groups = group_by(
-        {
-            view: ", ".join(f"{name}={codec.get(name, _UNSET)}" for name in differing)
-            for view, codec in codecs.items()
-        }
-    )
     return finding(
         "B010",
         message=f"{alias.name!r} is encoded differently: {contrast(groups, fleet)}",

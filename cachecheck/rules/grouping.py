@@ -20,6 +20,7 @@ _NAMES_SHOWN = 3
 _GROUPS_SHOWN = 3
 _VALUE_CHARS = 60
 UNDECLARED = "undeclared"
+UNSET = "unset"
 
 LOCMEM = "locmem"
 DUMMY = "dummy"
@@ -124,6 +125,19 @@ def group_by(values: Mapping[str, _H], show: Callable[[_H], str | None] = str) -
         Group(label=label(index), views=tuple(views), value=show(value))
         for index, (value, views) in enumerate(ranked)
     )
+
+
+def group_by_differing(
+    told: Mapping[str, Mapping[str, str]],
+) -> tuple[list[str], tuple[Group, ...]]:
+    """Name the settings that differ between views, and group the views by these; none: no names."""
+    names = dict.fromkeys(name for pairs in told.values() for name in pairs)
+    differing = [name for name in names if len({pairs.get(name) for pairs in told.values()}) > 1]
+    shown = {
+        view: ", ".join(f"{name}={pairs.get(name, UNSET)}" for name in differing)
+        for view, pairs in told.items()
+    }
+    return differing, group_by(shown)
 
 
 def label(index: int) -> str:

@@ -10,19 +10,18 @@ from cachecheck.rules.grouping import (
     UNSUPPORTED,
     aliases,
     contrast,
-    group_by,
+    group_by_differing,
     name_views,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cachecheck.model import Finding, ServerCounters
+    from cachecheck.model import Finding, Group, ServerCounters
     from cachecheck.rules.grouping import Alias, Sight
     from cachecheck.rules.observations import Findings, Fleet
 
 _CULLING = ("max_entries", "cull_frequency")
-_UNSET = "unset"
 
 
 def check(fleet: Fleet, window_seconds: float | None) -> Findings:
@@ -51,12 +50,9 @@ def _different_limits(alias: Alias, fleet: Fleet) -> Iterator[Finding]:
     for kind in dict.fromkeys(sight.cache.kind for sight in sights):
         limits = {sight.label: _limits(sight) for sight in sights if sight.cache.kind == kind}
         told = {label: pairs for label, pairs in limits.items() if pairs}
-        names = dict.fromkeys(name for pairs in told.values() for name in pairs)
-        differing = [
-            name for name in names if len({pairs.get(name) for pairs in told.values()}) > 1
-        ]
+        differing, groups = group_by_differing(told)
         if differing:
-            yield _drift(alias, told, differing, fleet)
+            yield _drift(alias, differing, groups, fleet)
 
 
 def _limits(sight: Sight) -> dict[str, str]:
@@ -65,15 +61,7 @@ def _limits(sight: Sight) -> dict[str, str]:
     return culling | dict(server.limits if server else ())
 
 
-def _drift(
-    alias: Alias, told: dict[str, dict[str, str]], differing: list[str], fleet: Fleet
-) -> Finding:
-    groups = group_by(
-        {
-            view: ", ".join(f"{name}={pairs.get(name, _UNSET)}" for name in differing)
-            for view, pairs in told.items()
-        }
-    )
+def _drift(alias: Alias, differing: list[str], groups: tuple[Group, ...], fleet: Fleet) -> Finding:
     return finding(
         "B008",
         message=f"entries are pushed out by different rules: {contrast(groups, fleet)}",
