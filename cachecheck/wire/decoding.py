@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,8 +15,6 @@ from cachecheck.wire.requests import AnyRequest
 if TYPE_CHECKING:
     from cachecheck.wire.messages import Message
 
-_T = TypeVar("_T")
-
 
 class _AnyVersion(msgspec.Struct):
     protocol: Any = None
@@ -23,9 +22,6 @@ class _AnyVersion(msgspec.Struct):
 
 _ENCODER = msgspec.json.Encoder()
 _VERSION = msgspec.json.Decoder(_AnyVersion)
-_REQUEST: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
-_ANSWER: msgspec.json.Decoder[AnyAnswer] = msgspec.json.Decoder(AnyAnswer)
-_ONE_ANSWER: msgspec.json.Decoder[OneAnswer] = msgspec.json.Decoder(OneAnswer)
 
 
 def encode(message: Message) -> bytes:
@@ -35,26 +31,35 @@ def encode(message: Message) -> bytes:
 
 def decode_request(body: bytes, *, limit_bytes: int = MAX_BODY_BYTES) -> AnyRequest:
     """Decode a request; raises ``WireError`` with a reason that can be sent back."""
-    return _decode(_REQUEST, body, limit_bytes)
+    decoded: AnyRequest = _decode(AnyRequest, body, limit_bytes)
+    return decoded
 
 
 def decode_answer(body: bytes, *, limit_bytes: int = MAX_ANSWER_BYTES) -> AnyAnswer:
     """Decode an answer; raises ``WireError`` with a reason that can be shown."""
-    return _decode(_ANSWER, body, limit_bytes)
+    decoded: AnyAnswer = _decode(AnyAnswer, body, limit_bytes)
+    return decoded
 
 
 def decode_one_answer(body: bytes, *, limit_bytes: int = MAX_ANSWER_BYTES) -> OneAnswer:
     """Decode the answer of one worker for itself, as siblings give it; raises ``WireError``."""
-    return _decode(_ONE_ANSWER, body, limit_bytes)
+    decoded: OneAnswer = _decode(OneAnswer, body, limit_bytes)
+    return decoded
 
 
-def _decode(decoder: msgspec.json.Decoder[_T], body: bytes, limit_bytes: int) -> _T:
+@cache
+def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
+    """Make a decoder once it is needed: each takes milliseconds, and nobody needs all of them."""
+    return msgspec.json.Decoder(wanted)
+
+
+def _decode(wanted: Any, body: bytes, limit_bytes: int) -> Any:
     if len(body) > limit_bytes:
         raise MessageTooLarge(limit_bytes)
     try:
         theirs = _VERSION.decode(body).protocol
         if theirs != PROTOCOL or isinstance(theirs, bool):
             raise ProtocolMismatch(theirs, PROTOCOL)
-        return decoder.decode(body)
+        return _decoder(wanted).decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
         raise MalformedMessage(str(exc)) from exc
