@@ -4,7 +4,7 @@ import struct
 import tracemalloc
 import zlib
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from cachecheck.sums import (
     NEVER,
     ROW_BYTES,
     Buckets,
+    Kind,
     Listed,
     Row,
     Summer,
@@ -31,6 +32,8 @@ from cachecheck.sums import (
     counts,
     differing,
     empty,
+    packed_rows,
+    row_of,
     rows_of,
 )
 
@@ -43,6 +46,7 @@ Entry = tuple[bytes, bytes, int, int]
 names = st.text(max_size=12).map(str.encode)
 expiries = st.one_of(st.just(NEVER), st.integers(FAR_MS, FAR_MS + 10**9))
 entries = st.tuples(names, st.binary(max_size=40), expiries, st.integers(0, 2**32 - 1))
+kinds = st.sampled_from(get_args(Kind))
 stores = st.lists(entries, max_size=30, unique_by=lambda entry: entry[0])
 
 
@@ -62,8 +66,8 @@ def add(summer: Summer, store: list[Entry], *, flagged: bool = True) -> None:
     summer.add(names, values, expiries_ms, flags if flagged else None)  # type: ignore[arg-type]  # columns of one list
 
 
-def difference(one: list[Entry], other: list[Entry]) -> tuple[int, int]:
-    entries, expiries = differing([summed(one).sums(), summed(other).sums()])
+def difference(one: list[Entry], other: list[Entry], by: Kind = "digests") -> tuple[int, int]:
+    entries, expiries = differing([summed(one, by=by).sums(), summed(other, by=by).sums()])
     return len(entries), len(expiries)
 
 
@@ -75,28 +79,28 @@ def one(name: bytes = b"key", **changed: Any) -> Entry:
 # --- summing -------------------------------------------------------------------------------
 
 
-@given(stores, st.integers(0, 30), st.integers(0, 30), st.randoms())
+@given(kinds, stores, st.integers(0, 30), st.integers(0, 30), st.randoms())
 def test_parts_in_any_order_and_grouping_add_up_to_the_whole(
-    store: list[Entry], one_cut: int, other_cut: int, random: Any
+    by: Kind, store: list[Entry], one_cut: int, other_cut: int, random: Any
 ) -> None:
-    whole = summed(store).sums()
+    whole = summed(store, by=by).sums()
     shuffled = store.copy()
     random.shuffle(shuffled)
     first, second = sorted((one_cut, other_cut))
     parts = [shuffled[:first], shuffled[first:second], shuffled[second:]]
-    together = Summer(SEED, summing())
+    together = Summer(SEED, summing(by=by))
     for part in parts:
         add(together, part)
-    apart = [summed(part).sums() for part in parts]
+    apart = [summed(part, by=by).sums() for part in parts]
     assert together.sums() == whole
     assert add_up(apart, 32) == whole
     assert add_up([apart[2], add_up(apart[:2], 32)], 32) == whole
     assert sum(counts(whole)) == len(store)
 
 
-@given(stores, st.data())
+@given(kinds, stores, st.data())
 def test_any_change_of_one_entry_changes_its_bucket_and_no_other(
-    store: list[Entry], data: st.DataObject
+    by: Kind, store: list[Entry], data: st.DataObject
 ) -> None:
     name, value, expiry, flags = data.draw(entries)
     others = [entry for entry in store if entry[0] != name]
@@ -110,18 +114,25 @@ def test_any_change_of_one_entry_changes_its_bucket_and_no_other(
             ]
         )
     )
-    before = summed([*others, (name, value, expiry, flags)]).sums()
-    place = int(key_digest(SEED, name.decode()), 16) >> (128 - 5)
-    assert differing([before, summed([*others, *changed]).sums()]) == ((place,), ())
+    before = summed([*others, (name, value, expiry, flags)], by=by).sums()
+    after = summed([*others, *changed], by=by).sums()
+    (place,), expiries = differing([before, after])
+    assert expiries == ()
+    assert name in Buckets(SEED, summing(by=by), bitmap_of([place], 32))
 
 
 def test_another_key_with_the_same_value_differs() -> None:
     assert difference([one(b"a")], [one(b"b")]) != (0, 0)
 
 
-def test_no_flags_are_flags_of_zero() -> None:
+@pytest.mark.parametrize("by", get_args(Kind))
+def test_no_flags_are_flags_of_zero(by: Kind) -> None:
     store = [one(b"a"), one(b"b", expiry=NEVER)]
-    assert summed(store, flagged=False).sums() == summed(store).sums()
+    assert summed(store, flagged=False, by=by).sums() == summed(store, by=by).sums()
+
+
+def test_hashes_and_digests_are_of_no_use_to_one_another() -> None:
+    assert summed([one()], by="hashes").sums() != summed([one()]).sums()
 
 
 def test_another_seed_gives_other_sums() -> None:
@@ -133,34 +144,36 @@ def test_another_seed_gives_other_sums() -> None:
 # --- expiries ------------------------------------------------------------------------------
 
 
-@given(st.integers(FAR_MS, FAR_MS + 10**7), st.integers(0, LANE_MS // 4))
+far = st.integers(FAR_MS, FAR_MS + 10**7)
+
+
+@given(kinds, far, st.integers(0, LANE_MS // 4))
 def test_an_expiry_that_jitters_less_than_a_quarter_of_the_tolerance_agrees(
-    expiry: int, jitter: int
+    by: Kind, expiry: int, jitter: int
 ) -> None:
-    assert difference([one(expiry=expiry)], [one(expiry=expiry + jitter)]) == (0, 0)
+    assert difference([one(expiry=expiry)], [one(expiry=expiry + jitter)], by) == (0, 0)
 
 
-@given(st.integers(FAR_MS, FAR_MS + 10**7), st.integers(LANE_MS, 10**9), st.sampled_from([-1, 1]))
+@given(kinds, far, st.integers(LANE_MS, 10**9), st.sampled_from([-1, 1]))
 def test_an_expiry_that_is_the_tolerance_apart_differs_in_expiry_alone(
-    expiry: int, apart: int, direction: int
+    by: Kind, expiry: int, apart: int, direction: int
 ) -> None:
     drifted = expiry + apart * direction
-    assert difference([one(expiry=expiry)], [one(expiry=drifted)]) == (0, 1)
+    assert difference([one(expiry=expiry)], [one(expiry=drifted)], by) == (0, 1)
 
 
-@given(st.integers(1, 10**7))
-def test_drifts_in_opposite_directions_do_not_cancel(drift_seconds: int) -> None:
+@given(kinds, st.integers(1, 10**7))
+def test_drifts_in_opposite_directions_do_not_cancel(by: Kind, drift_seconds: int) -> None:
     drift = drift_seconds * 1000
     one_side = [one(b"%d" % number) for number in range(40)]
     other = [
         one(b"%d" % number, expiry=FAR_MS + (drift if number % 2 else -drift))
         for number in range(40)
     ]
-    found, expiries = differing(
-        [summed(one_side, buckets=16).sums(), summed(other, buckets=16).sums()]
-    )
+    sums = [summed(side, buckets=16, by=by).sums() for side in (one_side, other)]
+    found, expiries = differing(sums)
     assert found == ()
-    assert len(expiries) == sum(map(bool, counts(summed(one_side, buckets=16).sums())))
+    assert len(expiries) == sum(map(bool, counts(sums[0])))
 
 
 def test_a_shift_brings_expiries_to_one_clock() -> None:
@@ -197,14 +210,14 @@ def test_three_stores_are_compared_at_once() -> None:
 def test_a_bitmap_says_which_keys_are_in_its_buckets(
     places: set[int], candidates: list[bytes]
 ) -> None:
-    wanted = Buckets(SEED, 64, bitmap_of(places, 64))
+    wanted = Buckets(SEED, summing(buckets=64), bitmap_of(places, 64))
     for name in candidates:
         place = int(key_digest(SEED, name.decode()), 16) >> (128 - 6)
         assert (name in wanted) is (place in places)
 
 
 def test_a_bitmap_that_is_too_short_holds_nothing_beyond_its_end() -> None:
-    wanted = Buckets(SEED, MAX_BUCKETS, b"\xff\xff")
+    wanted = Buckets(SEED, summing(buckets=MAX_BUCKETS), b"\xff\xff")
     assert not all(b"%d" % number in wanted for number in range(100))
 
 
@@ -235,14 +248,16 @@ def test_sums_past_the_width_of_a_field_wrap() -> None:
     assert set(twice[32:]) == {2**32 - 2}
 
 
-@given(st.integers(1, 30), names)
-def test_a_single_drift_is_seen_also_by_a_power_of_two_of_lanes(bits: int, name: bytes) -> None:
+@given(kinds, st.integers(1, 30), names)
+def test_a_single_drift_is_seen_also_by_a_power_of_two_of_lanes(
+    by: Kind, bits: int, name: bytes
+) -> None:
     """Weights are odd: times 2^31 they are no multiple of 2^32 yet."""
     lane_ms = summing().lane_ms
-    one, other = summed([(name, b"", FAR_MS, 0)]), summed([(name, b"", FAR_MS + lane_ms, 0)])
-    far = summed([(name, b"", FAR_MS + (lane_ms << bits), 0)])
-    assert differing([one.sums(), far.sums()])[1]
-    assert differing([one.sums(), other.sums()])[1]
+    one, other = [(name, b"", FAR_MS, 0)], [(name, b"", FAR_MS + lane_ms, 0)]
+    far = [(name, b"", FAR_MS + (lane_ms << bits), 0)]
+    assert difference(one, far, by)[1]
+    assert difference(one, other, by)[1]
 
 
 # --- rows ----------------------------------------------------------------------------------
@@ -270,8 +285,8 @@ def test_rows_of_some_buckets_are_those_and_no_others(store: list[Entry], places
     listed = summed(store).listed()
     assert listed is not None
     wanted = bitmap_of(places, 32)
-    within = Buckets(SEED, 32, wanted)
-    assert list(rows_of(listed, wanted, 32)) == [
+    within = Buckets(SEED, summing(buckets=32), wanted)
+    assert [row_of(*each) for each in packed_rows(listed, wanted, 32)] == [
         row for row in rows_of(listed) if row.name.encode() in within
     ]
 
@@ -319,7 +334,8 @@ def test_whatever_was_listed_gives_rows_or_is_malformed(rows: bytes, names: byte
     listed = Listed(rows=rows, names=names)
     for within in (None, bitmap_of(range(16), 32)):
         with suppress(MalformedMessage):
-            assert all(isinstance(row, Row) for row in rows_of(listed, within, 32))
+            rows = packed_rows(listed, within, 32)
+            assert all(isinstance(row_of(*each), Row) for each in rows)
 
 
 def test_names_that_unpack_to_more_than_is_accepted_are_refused_in_bounded_memory() -> None:

@@ -38,7 +38,7 @@ def collect(
     """
     seed, summing = bytes.fromhex(request.seed), request.summing
     sorter = Sorter(backend, request.match, conf)
-    wanted = Buckets(seed, summing.buckets, request.wanted)
+    wanted = Buckets(seed, summing, request.wanted)
     chooser = Chooser(sorter, pace, wanted=wanted)
     page = _Page(Summer(seed, summing, most_rows=_MOST_ROWS), conf.max_answer_bytes, pace)
     with closing(backend.store()) as store:

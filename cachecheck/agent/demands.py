@@ -32,7 +32,7 @@ def demand_survey(request: Survey, conf: Conf) -> None:
         return
     if request.sample:
         raise Unmet("bad-request", "sums and a sample are asked for one at a time")
-    _demand_power_of_two(request.summing)
+    _demand_sums(request.summing)
     answer_bytes = request.summing.buckets * BUCKET_BYTES * 4 // 3 + _OTHER_BYTES
     if answer_bytes > conf.max_answer_bytes:
         detail = (
@@ -44,13 +44,15 @@ def demand_survey(request: Survey, conf: Conf) -> None:
 
 def demand_collect(request: Collect) -> None:
     """Raise ``Unmet`` where the bitmap is not one of the request's buckets."""
-    _demand_power_of_two(request.summing)
+    _demand_sums(request.summing)
     wanted_bits = len(request.wanted) * 8
     if wanted_bits != request.summing.buckets:
         detail = f"a bitmap of {wanted_bits} bits for {request.summing.buckets} buckets"
         raise Unmet("bad-request", detail)
 
 
-def _demand_power_of_two(summing: Summing) -> None:
+def _demand_sums(summing: Summing) -> None:
     if summing.buckets & (summing.buckets - 1):
         raise Unmet("bad-request", f"{summing.buckets} buckets, which is no power of two")
+    if summing.by != "digests":
+        raise Unmet("bad-request", "sums by hashes, which mean nothing outside their process")

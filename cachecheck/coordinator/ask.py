@@ -48,6 +48,7 @@ class WebNode:
     """
 
     is_direct = False
+    shares_hashes = False
 
     def __init__(self, client: Client, target: Target, node: ObservedNode | None = None) -> None:
         self._client = client

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from cachecheck.coordinator.executors import shares_hashes
 from cachecheck.coordinator.outcomes import Answered, NoAnswer, told
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable
 from cachecheck.rules.observations import Clock
@@ -63,6 +64,7 @@ class Stores:
         self._deadline = deadline
         self._slots = asyncio.Semaphore(concurrency)
         self._heavy = heavy
+        self.shares_hashes = shares_hashes(heavy)
 
     async def members(self, spec: StoreSpec) -> tuple[StoreSpec, ...] | NoAnswer:
         """Find the store and each of its replicas, or say why that cannot be."""
@@ -143,6 +145,7 @@ class DirectNode:
     is_direct = True
 
     def __init__(self, stores: Stores, spec: StoreSpec) -> None:
+        self.shares_hashes = stores.shares_hashes
         self._stores = stores
         self._spec = spec
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PARENT_LOOK_SECONDS = 0.5
 ENDING_SECONDS = 2.0
+HASH_BITS = 64
 
 _THEIR_WORK = "cachecheck.coordinator.direct"
 _SCHEDULER = re.compile(r"(tcp|tls)://[^/@\s]+:[0-9]{1,5}")
@@ -42,6 +43,23 @@ def threads(count: int) -> Iterator[Executor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+class Forked(ProcessPoolExecutor):
+    """Processes forked from this one: what ``hash`` gives of bytes there is what it gives here."""
+
+
+def shares_hashes(heavy: Executor | None) -> bool:
+    """Whether ``hash`` of bytes has a secret key that is known where work is done; None: here.
+
+    Python's own is SipHash, keyed anew in each process unless somebody fixed the key.
+    """
+    is_keyed = os.environ.get("PYTHONHASHSEED", "random") == "random"
+    info = sys.hash_info
+    is_wide = info.hash_bits == HASH_BITS and info.cutoff == 0
+    is_sip = info.algorithm.startswith("siphash")
+    is_here = heavy is None or isinstance(heavy, ThreadPoolExecutor | Forked)
+    return is_keyed and is_wide and is_sip and is_here
+
+
 @contextmanager
 def processes(count: int, *, preload: Sequence[str] = ()) -> Iterator[Executor]:
     """Give ``count`` processes, which are there when the block begins.
@@ -56,7 +74,7 @@ def processes(count: int, *, preload: Sequence[str] = ()) -> Iterator[Executor]:
         _load((_THEIR_WORK, *preload))
         _freeze()
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
+    pool = (Forked if is_forked else ProcessPoolExecutor)(
         count,
         mp_context=multiprocessing.get_context("fork" if is_forked else "spawn"),
         initializer=_serve,

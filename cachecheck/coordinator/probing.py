@@ -13,7 +13,7 @@ from cachecheck.rules.observations import View
 from cachecheck.wire import MAX_TREES, Collected, Read, Readings, Surveyed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from cachecheck.coordinator.deadline import Deadline
     from cachecheck.coordinator.outcomes import Outcome
@@ -32,9 +32,13 @@ Group = TypeVar("Group")
 
 
 class Asked(Protocol):
-    """Somebody who can be asked: a Django node, or a store that is read directly."""
+    """Somebody who can be asked: a Django node, or a store that is read directly.
+
+    ``shares_hashes`` says whether ``hash`` of bytes is the same keyed digest there as it is here.
+    """
 
     is_direct: bool
+    shares_hashes: bool
 
     async def ask(
         self,
@@ -124,6 +128,10 @@ class Prober:
     def is_direct(self, unit: Unit) -> bool:
         """Whether a unit is a store that the coordinator reads by itself."""
         return self._nodes[unit.node].is_direct
+
+    def share_hashes(self, nodes: Iterable[str]) -> bool:
+        """Whether all of these nodes are read by processes that share ``hash`` with this one."""
+        return all(self._nodes[node].shares_hashes for node in nodes)
 
     async def ask_one(
         self, unit: Unit, request_for: Callable[[tuple[str, ...]], AnyRequest]

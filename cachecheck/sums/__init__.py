@@ -31,11 +31,22 @@ from cachecheck.sums.buckets import (
     differing,
     empty,
 )
-from cachecheck.sums.rows import MAX_NAMES_BYTES, ROW_BYTES, Listed, Row, rows_of
+from cachecheck.sums.rows import (
+    KEY_BYTES,
+    MAX_NAMES_BYTES,
+    ROW_BYTES,
+    Listed,
+    Row,
+    packed_rows,
+    row_of,
+    rows_of,
+)
 from cachecheck.sums.summer import Summer
+from cachecheck.sums.terms import Kind
 
 __all__ = [
     "BUCKET_BYTES",
+    "KEY_BYTES",
     "LANES",
     "MAX_BUCKETS",
     "MAX_NAMES_BYTES",
@@ -43,6 +54,7 @@ __all__ = [
     "NEVER",
     "ROW_BYTES",
     "Buckets",
+    "Kind",
     "Listed",
     "Row",
     "Summer",
@@ -54,5 +66,7 @@ __all__ = [
     "counts",
     "differing",
     "empty",
+    "packed_rows",
+    "row_of",
     "rows_of",
 ]

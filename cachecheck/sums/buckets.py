@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from msgspec import Meta
 
-from cachecheck.digest import key_hasher
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Moment, Value
+from cachecheck.sums.terms import HEAD_BITS, Kind, maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,13 +35,15 @@ class Summing(Value, frozen=True, kw_only=True):
 
     ``buckets`` is a power of two, ``lane_ms`` the tolerance of expiries. ``shift_ms`` is taken
     from an expiry to bring it to the coordinator's clock, in which ``horizon`` is: entries that
-    expire before it are left out.
+    expire before it are left out. ``by`` is what tells entries apart: digests, or hashes where all
+    is read by processes that share them.
     """
 
     buckets: Annotated[int, Meta(ge=MIN_BUCKETS, le=MAX_BUCKETS)]
     lane_ms: Annotated[int, Meta(ge=LANES, le=10**9)]
     shift_ms: Annotated[int, Meta(ge=-(10**14), le=10**14)] = 0
     horizon: Moment
+    by: Kind = "digests"
 
 
 class Sums(Value, frozen=True, kw_only=True):
@@ -54,22 +56,20 @@ class Sums(Value, frozen=True, kw_only=True):
 class Buckets:
     """A set of buckets, as a bitmap: which keys are to be listed."""
 
-    def __init__(self, seed: bytes, buckets: int, bitmap: bytes) -> None:
-        self._hasher = key_hasher(seed)
+    def __init__(self, seed: bytes, summing: Summing, bitmap: bytes) -> None:
+        self._head = maker(summing.by, seed).head
         self._bitmap = bitmap
-        self._place_bits = place_bits(buckets)
+        self._shift = head_shift(summing.buckets)
 
     def __contains__(self, name: bytes) -> bool:
-        hasher = self._hasher.copy()
-        hasher.update(name)
-        place = int.from_bytes(hasher.digest()) >> self._place_bits
+        place = self._head(name) >> self._shift
         byte = place >> 3
         return byte < len(self._bitmap) and bool(self._bitmap[byte] >> (place & 7) & 1)
 
 
-def place_bits(buckets: int) -> int:
-    """Give by how many bits a key's digest is shifted to give the place of its bucket."""
-    return 128 - (buckets.bit_length() - 1)
+def head_shift(buckets: int) -> int:
+    """Give by how many bits a key's head is shifted to give the place of its bucket."""
+    return HEAD_BITS + 1 - buckets.bit_length()
 
 
 def bitmap_of(places: Iterable[int], buckets: int) -> bytes:

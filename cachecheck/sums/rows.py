@@ -5,21 +5,24 @@ from __future__ import annotations
 import struct
 import zlib
 from array import array
-from itertools import accumulate, compress
+from itertools import compress
 from sys import byteorder
 from typing import TYPE_CHECKING, NamedTuple
 
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import MAX_KEY_CHARS, Naming, Value
-from cachecheck.sums.buckets import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cachecheck.sums.terms import Terms
+
 ROW_BYTES = 20
 MAX_NAMES_BYTES = 64 << 20
 
-_ROW, _SIGNED_ROW = struct.Struct(">7s5sQ"), struct.Struct(">7s5sq")
+_ROW = struct.Struct(">7s5sQ")
+KEY_BYTES, _ENTRY_BYTES, _EXPIRY_BYTES = 7, 5, 6
+_COLUMNS = 4
 MAX_NAME_BYTES = 4 * MAX_KEY_CHARS
 
 _LENGTH_BITS = 16
@@ -51,26 +54,64 @@ class Row(NamedTuple):
     name: str
 
 
-def pack_rows(
-    keys: Iterable[bytes],
-    entries: Iterable[bytes],
-    expiries_ms: Sequence[int],
-    names: Sequence[bytes],
-) -> bytes:
-    """Pack rows of whole digests; names are at most 65,535 bytes long (``ValueError``)."""
-    lengths = list(map(len, names))
-    if max(lengths, default=0) > _MAX_LENGTH:
-        raise ValueError("a name that is too long for a row")
-    if max(expiries_ms, default=0) > _LATEST or min(expiries_ms, default=0) < NEVER:
-        expiries_ms = [min(max(expiry, NEVER), _LATEST) for expiry in expiries_ms]
-    tails = [  # shifted as it is, -1 is all ones: never
-        expiry << _LENGTH_BITS | length for expiry, length in zip(expiries_ms, lengths, strict=True)
-    ]
-    return b"".join(map(_SIGNED_ROW.pack, keys, entries, tails))
+class Packing:
+    """Rows in the making: their parts as columns, which are put together in the end."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[bytes, bytes, bytes, bytes]] = []
+        self._names: list[bytes] = []
+        self._width = 1
+
+    def add(self, terms: Terms, expiries_ms: Sequence[int], names: Sequence[bytes]) -> None:
+        """Add entries; names are at most 65,535 bytes long (``ValueError``)."""
+        try:
+            lengths = _big("H", map(len, names))
+        except OverflowError as exc:
+            raise ValueError("a name that is too long for a row") from exc
+        if max(expiries_ms, default=0) > _LATEST:
+            expiries_ms = [min(expiry, _LATEST) for expiry in expiries_ms]
+        self._width = terms.width
+        expiries = _big("q", expiries_ms)  # -1 is all ones: never
+        self._parts.append((terms.keys, terms.entries, expiries, lengths))
+        self._names.append(b"".join(names))
+
+    def rows(self) -> bytes:
+        """Give all rows so far."""
+        keys, entries, expiries, lengths = (
+            b"".join(part[column] for part in self._parts) for column in range(_COLUMNS)
+        )
+        columns = (
+            *(keys[byte :: self._width] for byte in range(KEY_BYTES)),
+            *(entries[byte :: self._width] for byte in range(_ENTRY_BYTES)),
+            *(expiries[byte::8] for byte in range(8 - _EXPIRY_BYTES, 8)),
+            *(lengths[byte::2] for byte in range(2)),
+        )
+        rows = bytearray(ROW_BYTES * (len(lengths) // 2))
+        for place, column in enumerate(columns):
+            rows[place::ROW_BYTES] = column
+        return bytes(rows)
+
+    def names(self) -> bytes:
+        """Give the names of all rows so far, one after the other."""
+        return b"".join(self._names)
 
 
-def rows_of(listed: Listed, within: bytes | None = None, buckets: int = _HEADS) -> Iterator[Row]:
-    """Unpack what was listed; raises ``MalformedMessage`` where it does not hold together.
+def _big(code: str, column: Iterable[int]) -> bytes:
+    numbers = array(code, column)
+    if byteorder == "little":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def rows_of(listed: Listed) -> Iterator[Row]:
+    """Unpack what was listed; raises ``MalformedMessage`` where it does not hold together."""
+    return (row_of(packed, name) for packed, name in packed_rows(listed))
+
+
+def packed_rows(
+    listed: Listed, within: bytes | None = None, buckets: int = _HEADS
+) -> Iterator[tuple[bytes, bytes]]:
+    """Give rows as they are packed, each with its name; raises ``MalformedMessage`` as above.
 
     ``within`` is a bitmap of so many ``buckets``: rows of others are passed over before anything
     is made of them, at some 0.1 µs each.
@@ -82,23 +123,31 @@ def rows_of(listed: Listed, within: bytes | None = None, buckets: int = _HEADS) 
     if byteorder == "little":
         units.byteswap()
     lengths = units[_UNITS - 1 :: _UNITS]
-    if max(lengths, default=0) > MAX_NAME_BYTES:
-        raise MalformedMessage("a name that is longer than keys are")
-    ends = list(accumulate(lengths))
-    if ends and ends[-1] > len(names):
-        raise MalformedMessage("rows without names")
-    places: Iterable[int] = range(len(ends))
+    places: Iterable[int] = range(len(lengths))
     if within is not None:
         is_wanted = _by_head(within, buckets)
         places = compress(places, map(is_wanted.__getitem__, units[::_UNITS]))
+    following = ends = 0
     for place in places:
-        key, entry, tail = _ROW.unpack_from(listed.rows, place * ROW_BYTES)
-        end, expiry = ends[place], tail >> _LENGTH_BITS
-        try:
-            name = names[end - (tail & _MAX_LENGTH) : end].decode()
-        except UnicodeDecodeError as exc:
-            raise MalformedMessage("a key that is no text") from exc
-        yield Row(key, entry, None if expiry == _NEVER else expiry, name)
+        ends += sum(lengths[following : place + 1])
+        following = place + 1
+        length = lengths[place]
+        if length > MAX_NAME_BYTES:
+            raise MalformedMessage("a name that is longer than keys are")
+        if ends > len(names):
+            raise MalformedMessage("rows without names")
+        packed = listed.rows[place * ROW_BYTES : following * ROW_BYTES]
+        yield packed, names[ends - length : ends]
+
+
+def row_of(packed: bytes, name: bytes) -> Row:
+    """Unpack one row; raises ``MalformedMessage`` where its key is no text."""
+    key, entry, tail = _ROW.unpack(packed)
+    expiry = tail >> _LENGTH_BITS
+    try:
+        return Row(key, entry, None if expiry == _NEVER else expiry, name.decode())
+    except UnicodeDecodeError as exc:
+        raise MalformedMessage("a key that is no text") from exc
 
 
 def _by_head(within: bytes, buckets: int) -> bytes:

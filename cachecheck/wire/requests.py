@@ -58,8 +58,9 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
     ``below`` leaves out of it what cannot enter any more; ``cursor`` is the previous page's.
     ``summing`` asks for bucket sums as well, for which values are read. With ``page``, a number
     that counts up, the worker keeps the sums until ``Gather``, so that they cross the network once
-    for many pages. ``most_keys`` ends the page after about so many. ``server`` is one of the
-    store's members that is to be listed by itself, and not the one that takes writes.
+    for many pages. ``with_rows`` asks who is on this side of the network for all rows beside the
+    sums; a node has none for it. ``most_keys`` ends the page after about so many. ``server`` is one
+    of the store's members that is to be listed by itself, and not the one that takes writes.
     """
 
     cache: Name
@@ -70,6 +71,7 @@ class Survey(Request, tag="survey", frozen=True, kw_only=True):
     cursor: Cursor | None = None
     summing: Summing | None = None
     page: Page | None = None
+    with_rows: bool = False
     most_keys: MostKeys | None = None
     server: ServerName | None = None
 

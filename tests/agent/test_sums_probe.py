@@ -225,6 +225,7 @@ def test_a_cache_without_a_store_is_refused() -> None:
     ("fields", "reason"),
     [
         ({"summing": Summing(buckets=48, lane_ms=1000, horizon=0.0)}, "bad-request"),
+        ({"summing": Summing(buckets=32, lane_ms=1000, horizon=0.0, by="hashes")}, "bad-request"),
         ({"sample": 5}, "bad-request"),
         ({"summing": None, "page": 1}, "bad-request"),
         ({"cursor": "no cursor"}, "not-allowed"),

@@ -105,7 +105,7 @@ class AuditedNode(SimulatedNode):
 
     def _collected(self, request: wire.Collect, said: dict[str, Any]) -> wire.Message:
         seed = bytes.fromhex(request.seed)
-        wanted = Buckets(seed, request.summing.buckets, request.wanted)
+        wanted = Buckets(seed, request.summing, request.wanted)
         names, cursor = self._page(request.cursor)
         names = [name for name in names if name in sorted(self.values)[: self.lists_until]]
         summer = Summer(seed, request.summing, most_rows=10_000)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+import msgspec
 import pytest
 
 from cachecheck.coordinator.audit import scheme
@@ -40,7 +41,17 @@ from cachecheck.coordinator.probing import MOST_PAGE_KEYS, PAGE_SECONDS, Prober,
 from cachecheck.errors import UsageError
 from cachecheck.model import Key
 from cachecheck.rules.observations import View
-from cachecheck.sums import NEVER, Listed, Row, Summer, Summing, Sums, bitmap_of, bucket_count
+from cachecheck.sums import (
+    NEVER,
+    Kind,
+    Listed,
+    Summer,
+    Summing,
+    Sums,
+    bitmap_of,
+    bucket_count,
+    packed_rows,
+)
 from cachecheck.survey import Summary
 from cachecheck.wire import Surveyed
 from observed import worker
@@ -160,11 +171,19 @@ def test_a_clock_that_cannot_be_told_from_ours_shifts_nothing() -> None:
 # --- which keys differ ---------------------------------------------------------------------
 
 
-def row(name: str, entry: str = "e", expires_ms: int | None = SOON_MS) -> tuple[bytes, Row]:
-    return name.encode(), Row(name.encode(), entry.encode(), expires_ms, name)
+def row(
+    name: str, entry: str = "e", expires_ms: int | None = SOON_MS, by: Kind = "digests"
+) -> tuple[bytes, bytes]:
+    """Give an entry as it is listed: a packed row, and its name."""
+    how = msgspec.structs.replace(summing(), by=by)
+    summer = Summer(SEED, how, most_rows=1)
+    expiry = NEVER if expires_ms is None else expires_ms
+    summer.add([name.encode()], [entry.encode()], [expiry])
+    ((packed, named),) = packed_rows(summer.listed() or Listed())
+    return packed, named
 
 
-def differing(*stores: Iterable[tuple[bytes, Row]], tolerance_ms: int = 2000) -> set[str]:
+def differing(*stores: Iterable[tuple[bytes, bytes]], tolerance_ms: int = 2000) -> set[str]:
     found, _ = differing_keys([dict(store) for store in stores], "logical", tolerance_ms)
     return {key.name for key in found}
 
@@ -176,6 +195,11 @@ def test_keys_differ_that_one_store_has_alone_or_otherwise() -> None:
         *(row("later", expires_ms=SOON_MS + 2001), row("forever", "f", None)),
     ]
     assert differing(one, other) == {"gone", "new", "changed", "later", "forever"}
+
+
+@pytest.mark.parametrize("by", get_args(Kind))
+def test_what_expires_in_one_store_alone_differs(by: Kind) -> None:
+    assert differing([row("key", by=by)], [row("key", expires_ms=None, by=by)]) == {"key"}
 
 
 def test_expiries_within_the_tolerance_and_none_at_all_agree() -> None:
@@ -268,6 +292,7 @@ class Store:
     """A store of which every page that is asked for has ``scans`` keys."""
 
     is_direct = True
+    shares_hashes = False
 
     def __init__(self, scans: int) -> None:
         self._scans = scans

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from cachecheck.coordinator import executors
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from harness.redis import RedisServer
 
 SUMMING = Summing(buckets=64, lane_ms=2000, horizon=0.0)
+BY_HASHES = Summing(buckets=64, lane_ms=2000, horizon=0.0, by="hashes")
 SURVEY = Survey(run="a-run", cache="default", seed="00" * 16, sample=0, summing=SUMMING)
 
 COORDINATOR = """
@@ -42,6 +44,12 @@ with executors.processes(2) as pool:
     print(*{pool.submit(os.getpid).result() for _ in range(40)}, flush=True)
     pool.submit(time.sleep, 600)
     time.sleep(600)
+"""
+
+FORKED = """
+from cachecheck.coordinator import executors
+with executors.processes(1) as pool:
+    print(executors.shares_hashes(pool), pool.submit(hash, b"value").result() == hash(b"value"))
 """
 
 
@@ -129,10 +137,10 @@ def test_only_what_reads_everything_is_heavy() -> None:
     assert not is_heavy(Read(run="a-run", cache="default", seed="00" * 16, keys=()))
 
 
-def ask(server: RedisServer, heavy: Executor | None) -> Outcome:
+def ask(server: RedisServer, heavy: Executor | None, request: Survey = SURVEY) -> Outcome:
     async def main() -> Outcome:
         stores = Stores(timeout_seconds=5.0, concurrency=5, deadline=Deadline(30.0), heavy=heavy)
-        return await stores.ask(parse_store(server.url), SURVEY)
+        return await stores.ask(parse_store(server.url), request)
 
     return asyncio.run(main())
 
@@ -157,6 +165,32 @@ def test_the_result_is_the_same_whoever_does_the_work(filled: RedisServer) -> No
         assert sums(ask(filled, pool)) == in_a_process
     assert sums(ask(filled, None)) == in_a_process
     assert in_a_process[0].entries == 2000
+
+
+def test_hashes_are_the_same_in_processes_that_were_forked_and_in_threads(
+    filled: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    with executors.processes(1) as pool:
+        assert executors.shares_hashes(pool) is isinstance(pool, executors.Forked)
+    by_hashes = msgspec.structs.replace(SURVEY, summing=BY_HASHES)
+    found = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, timeout=60, check=True
+    )
+    assert found.stdout.split() == [b"True", b"True"]
+    with executors.threads(1) as pool:
+        assert executors.shares_hashes(pool)
+        in_a_thread = sums(ask(filled, pool, by_hashes))
+    assert executors.shares_hashes(None)
+    assert sums(ask(filled, None, by_hashes)) == in_a_thread
+    assert in_a_thread != sums(ask(filled, None))
+
+
+def test_hashes_with_a_key_that_is_known_tell_nothing_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    assert not executors.shares_hashes(None)
 
 
 def test_work_that_fails_where_it_is_done_is_an_outcome(filled: RedisServer) -> None:

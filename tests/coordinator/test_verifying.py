@@ -43,6 +43,7 @@ class Node:
     """Answers look after look with what a test gives it."""
 
     is_direct = False
+    shares_hashes = False
 
     def __init__(self, looks: Sequence[Callable[[str], TruthCheck]], **limits: int) -> None:
         self.asked: list[tuple[str, ...]] = []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cachecheck.digest import key_digest
 from cachecheck.stores.direct.choosing import Chooser, Sampling
 from cachecheck.stores.namespaces import logical_key, stored_key
-from cachecheck.sums import Buckets, bitmap_of
+from cachecheck.sums import Buckets, Summing, bitmap_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +63,9 @@ def test_a_glob_is_about_logical_keys_by_characters() -> None:
 
 
 def test_buckets_leave_out_without_counting() -> None:
-    every = Buckets(SEED, 16, bitmap_of(range(16), 16))
-    none = Buckets(SEED, 16, bitmap_of((), 16))
+    summing = Summing(buckets=16, lane_ms=1000, horizon=0.0)
+    every = Buckets(SEED, summing, bitmap_of(range(16), 16))
+    none = Buckets(SEED, summing, bitmap_of((), 16))
     keys = [b"%d" % number for number in range(100)]
     assert len(Chooser(None, buckets=every)(keys)) == 100
     choose = Chooser(None, buckets=none)

@@ -263,7 +263,8 @@ def test_two_stores_with_different_prefixes_have_the_same_sums(
 def test_few_entries_are_listed_with_their_sums(redis_server: RedisServer) -> None:
     fill(redis_server, range(50))
     spec = parse_store(f"{redis_server.url}?prefix=shop")
-    page = surveyed(spec, summing=SUMMING, sample=3)
+    assert surveyed(spec, summing=SUMMING).listed is None
+    page = surveyed(spec, summing=SUMMING, sample=3, with_rows=True)
     assert page.listed is not None
     assert page.sums is not None
     assert sum(counts(page.sums)) == 50

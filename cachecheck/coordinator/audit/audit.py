@@ -22,7 +22,7 @@ from cachecheck.coordinator.audit.scheme import (
     lane_shift_ms,
     summing_of,
 )
-from cachecheck.coordinator.audit.summing import sum_store
+from cachecheck.coordinator.audit.summing import MOST_KEPT_ROWS, sum_store
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Surveyance
 from cachecheck.model import Key, Value
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.progress import Progress
     from cachecheck.coordinator.views import Cohort, SeenView
     from cachecheck.model import CacheDescription, Naming, StoreIdentity
-    from cachecheck.sums import Summing
+    from cachecheck.sums import Kind, Summing
 
 LEAST_SECONDS = 3.0
 SLOWEST_PER_SECOND = 5_000  # through agents, with their pauses
@@ -114,7 +114,11 @@ class Auditor:
         name = _name_of(self._cohort)
         known = self._ledger.state.summing.get(name)
         if known is None:
-            known = summing_of(self._cohort, self._question.tolerance_seconds, self._horizon())
+            nodes = [seen.view.node for seen in self._cohort.views]
+            # who resumes the run is another process, with other hashes
+            is_shared = not self._ledger.is_kept and self._prober.share_hashes(nodes)
+            by: Kind = "hashes" if is_shared else "digests"
+            known = summing_of(self._cohort, self._question.tolerance_seconds, self._horizon(), by)
             self._ledger.note_summing(name, known)
         return known
 
@@ -141,11 +145,13 @@ class Auditor:
         cache, uncertainty_seconds = seen.cache, seen.clock.uncertainty_seconds
         resolution_seconds = cache.capabilities.expiry_resolution_seconds
         shift_ms = lane_shift_ms(unit.shift_seconds, resolution_seconds, uncertainty_seconds)
+        entries = cache.capabilities.entries
         return Terms(
             name=self._name(unit, cache.identity),
             summing=msgspec.structs.replace(self._summing, shift_ms=shift_ms),
             match=self._question.match,
             reserved_seconds=reserved_seconds,
+            with_rows=entries is not None and entries <= MOST_KEPT_ROWS,
         )
 
     def _name(self, unit: Unit, identity: StoreIdentity) -> str | None:

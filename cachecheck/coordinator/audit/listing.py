@@ -10,7 +10,7 @@ from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.coordinator.audit.scheme import MOST_ROWS
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Key, Value
-from cachecheck.sums import ROW_BYTES, Listed, rows_of
+from cachecheck.sums import KEY_BYTES, ROW_BYTES, Listed, packed_rows, row_of, rows_of
 from cachecheck.wire import Collect, Collected
 
 if TYPE_CHECKING:
@@ -120,13 +120,13 @@ def _checked(outcome: Outcome | None) -> tuple[Collected | str, int]:
         return f"it listed what cannot be read: {exc}", 0
 
 
-Entries = dict[bytes, "Row"]
-"""The listed entries of one store, by the digest of their keys."""
+Entries = dict[bytes, bytes]
+"""The listed entries of one store: packed rows, and the names of their keys."""
 
 
 def entries_of(listed: Sequence[Listed], wanted: bytes, buckets: int) -> Entries:
-    """Take the entries of the wanted buckets, each once: a store can list one twice."""
-    return {row.key: row for part in listed for row in rows_of(part, wanted, buckets)}
+    """Take the entries of the wanted buckets; one that a store listed twice alike is one."""
+    return dict(row for part in listed for row in packed_rows(part, wanted, buckets))
 
 
 def differing_keys(
@@ -134,15 +134,25 @@ def differing_keys(
 ) -> tuple[tuple[Key, ...], int]:
     """Name the keys that the stores do not agree in; give as well how many keys there are in all.
 
-    They agree where each has the entry, with one digest and expiries within the tolerance.
+    They agree where each has the entry, with one digest and expiries within the tolerance. Rows
+    that all have as they are, nearly all where one clock tells when entries expire, are not
+    unpacked. Of several entries of one key the last one counts.
     """
-    union = dict.fromkeys(key for entries in stores for key in entries)
+    alike = set(stores[0]).intersection(*stores[1:])
+    others = [
+        {
+            row.key: row
+            for row in (row_of(*each) for each in entries.items() if each[0] not in alike)
+        }
+        for entries in stores
+    ]
+    union = dict.fromkeys(key for rows in others for key in rows)
     found = []
     for key in union:
-        rows = [entries[key] for entries in stores if key in entries]
+        rows = [each[key] for each in others if key in each]
         if len(rows) < len(stores) or _differ(rows, tolerance_ms):
             found.append(Key(name=rows[0].name, naming=naming))
-    return tuple(found), len(union)
+    return tuple(found), len(union.keys() | {packed[:KEY_BYTES] for packed in alike})
 
 
 def _differ(rows: Sequence[Row], tolerance_ms: int) -> bool:

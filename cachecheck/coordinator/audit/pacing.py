@@ -30,13 +30,15 @@ _Wanted = TypeVar("_Wanted")
 class Terms(Value, frozen=True, kw_only=True):
     """How a store is walked: the ``name`` it has in the ledger, if any, and which keys count.
 
-    No page is asked for once only ``reserved_seconds`` of the run are left.
+    No page is asked for once only ``reserved_seconds`` of the run are left. ``with_rows`` has rows
+    come along with the sums: the store is small enough to keep them all.
     """
 
     name: str | None
     summing: Summing
     match: str
     reserved_seconds: float
+    with_rows: bool = False
 
 
 class Walk:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cachecheck.coordinator.views import Cohort
-    from cachecheck.sums import Sums
+    from cachecheck.sums import Kind, Sums
 
 ASSUMED_ENTRIES = 100_000
 FEW_ROWS = 20_000
@@ -36,7 +36,9 @@ class Choice(Value, frozen=True, kw_only=True):
     is_jitter: bool = False
 
 
-def summing_of(cohort: Cohort, tolerance_seconds: float, horizon: float) -> Summing:
+def summing_of(
+    cohort: Cohort, tolerance_seconds: float, horizon: float, by: Kind = "digests"
+) -> Summing:
     """Choose as many buckets as the largest store of the cohort needs."""
     known = [seen.cache.capabilities.entries for seen in cohort.views]
     most = max((count for count in known if count is not None), default=ASSUMED_ENTRIES)
@@ -44,6 +46,7 @@ def summing_of(cohort: Cohort, tolerance_seconds: float, horizon: float) -> Summ
         buckets=bucket_count(most),
         lane_ms=max(4, round(tolerance_seconds * 1000)),
         horizon=horizon,
+        by=by,
     )
 
 

@@ -137,6 +137,7 @@ class _Attempt:
             cursor=self._cursor,
             summing=walk.terms.summing,
             page=page,
+            with_rows=walk.terms.with_rows,
             most_keys=walk.most_keys,
         )
 

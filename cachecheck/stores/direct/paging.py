@@ -44,7 +44,8 @@ def survey(spec: StoreSpec, store: Store, request: Survey, seen: Seen, pace: Pac
     sampling = Sampling(bytes.fromhex(request.seed), request.sample, request.below)
     if request.summing is None:
         return _sampled(store, request, seen, pace, chooser, sampling)
-    taking = _Taking(request.seed, request.summing, pace, MAX_KEPT_ROWS, sampling)
+    most_rows = MAX_KEPT_ROWS if request.with_rows else 0
+    taking = _Taking(request.seed, request.summing, pace, most_rows, sampling)
     walked = walk_page(
         store, request.cursor, chooser, taking.take, taking.pace, most_keys=request.most_keys
     )
@@ -72,7 +73,7 @@ def survey(spec: StoreSpec, store: Store, request: Survey, seen: Seen, pace: Pac
 
 def collect(spec: StoreSpec, store: Store, request: Collect, seen: Seen, pace: Pace) -> Collected:
     """List the entries of one page that are in the wanted buckets."""
-    buckets = Buckets(bytes.fromhex(request.seed), request.summing.buckets, request.wanted)
+    buckets = Buckets(bytes.fromhex(request.seed), request.summing, request.wanted)
     chooser = Chooser(spec.form, request.match, buckets)
     taking = _Taking(request.seed, request.summing, pace, MAX_LISTED_ROWS, None)
     walked = walk_page(

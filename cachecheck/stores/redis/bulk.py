@@ -25,7 +25,7 @@ from cachecheck.stores.redis.failures import (
     reading_of,
     was_refused,
 )
-from cachecheck.stores.redis.tempo import MOST_KEYS, Tempo
+from cachecheck.stores.redis.tempo import Tempo
 from cachecheck.stores.redis.wire import Wire, pack, pack_pairs
 from cachecheck.stores.walking import Columns, texts
 from cachecheck.sums import NEVER
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cachecheck.stores.redis.server import Server
 
 PIECES_BYTES = 8 << 20
+KEYS_AT_ONCE = 2000  # SCAN gives some more than it is asked for, and many more now and then
 BATCH_BYTES = 64 << 20
 
 _ORDINARY = {int, bytes}
@@ -84,7 +85,8 @@ class Walk:
                     return
                 position = int(batch.cursor)
                 self._pace()
-                time.sleep(pause_seconds)
+                if pause_seconds:
+                    time.sleep(pause_seconds)
         finally:
             self._wire.close()
 
@@ -130,8 +132,8 @@ class Walk:
         """Read what was chosen; None where that is too much to be held."""
         columns = Columns()
         keys = list(names)
-        for start in range(0, len(keys), MOST_KEYS):
-            part = keys[start : start + MOST_KEYS]
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            part = keys[start : start + KEYS_AT_ONCE]
             large = self._add_pieces(columns, part, names) if self._gives_pieces else part
             for key, reading in zip(large, self._read(_decoded(large), self._pace), strict=True):
                 columns.add(names[key], _judged(reading))
@@ -205,12 +207,11 @@ class Walk:
 
 
 def _are_ordinary(expiries: Sequence[Any], values: Sequence[Any], piece_bytes: int) -> bool:
-    return (
-        set(map(type, expiries)) == {int}
-        and set(map(type, values)) == {bytes}
-        and min(expiries) > NO_KEY
-        and max(map(len, values)) < piece_bytes
-    )
+    """Whether all keys are there, and their values whole; an error has neither order nor length."""
+    try:
+        return min(expiries) > NO_KEY and max(map(len, values)) < piece_bytes
+    except TypeError:
+        return False
 
 
 def _expiry(answer: int, since_ms: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FEWEST_KEYS, FIRST_KEYS, MOST_KEYS = 10, 200, 2000
+FEWEST_KEYS, FIRST_KEYS, MOST_KEYS = 10, 200, 1000
 TARGET_SECONDS = 0.005
 MOST_BYTES = 4 << 20
 
@@ -15,7 +15,7 @@ _MOST_PAUSE_SECONDS = 0.25
 class Tempo:
     """Chooses ``keys`` so that the server answers in some 5 ms, as pt-table-checksum does.
 
-    The number is doubled or halved between 10 and 2,000; large values lower it further, down to
+    The number is doubled or halved between 10 and 1,000; large values lower it further, down to
     one. Where each key takes several times longer than it did at best, although fewer are asked
     for, the server is busy: pauses then grow from round to round and are bounded.
     """
