@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
+import weakref
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -355,3 +357,21 @@ def test_a_walk_pauses_between_batches_only(redis_server: RedisServer) -> None:
         batches = list(store.walk(None, Chooser(), pace))
     assert len(entries_in(batches)) == 3000
     assert len(paces) == len(batches) - 1
+
+
+def test_a_walk_keeps_nothing_once_it_is_over(redis_server: RedisServer) -> None:
+    """Nor where the server does not know a command: what it raises must not hold the walk."""
+    with redis_server.client() as client:
+        client.mset({f"key-{number}": "value" for number in range(100)})
+    gc.collect()
+    gc.disable()
+    try:
+        with store_at(redis_server.url) as store:
+            chooser = Chooser()
+            (*_, last) = store.walk(None, chooser, always)
+            assert last.cursor is None
+            alive = weakref.ref(chooser)
+            del chooser
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -106,12 +106,19 @@ class Server:
         try:
             yield
         except foreign_exceptions() as exc:
-            translated = translate(exc, command)
-            if isinstance(translated, StoreUnreachable):
-                self._lost = translated.reason
-            raise translated from None  # its text may quote what was sent
+            raise self._noted(translate(exc, command)) from None  # its text may quote what was sent
         except (TypeError, ValueError):  # redis-py makes connections of them when they are needed
             raise StoreError("its parameters are not valid") from None
+
+    def _noted(self, error: StoreError) -> StoreError:
+        """Note that the server was lost, if it was.
+
+        Whoever raises an error keeps no name for it: it would keep the frames that it went through,
+        and all that a walk holds, until garbage is looked for.
+        """
+        if isinstance(error, StoreUnreachable):
+            self._lost = error.reason
+        return error
 
     def client(self) -> Any:
         """Give the client, making it on first need."""
