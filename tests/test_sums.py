@@ -29,6 +29,7 @@ from cachecheck.sums import (
     add_up,
     bitmap_of,
     bucket_count,
+    by_rows,
     counts,
     differing,
     empty,
@@ -269,7 +270,7 @@ def test_rows_come_back_as_they_were_listed(store: list[Entry]) -> None:
         listed = summed(store).listed("stored", level=level)
         assert listed is not None
         assert listed.naming == "stored"
-        assert len(listed.rows) == len(store) * ROW_BYTES
+        assert len(by_rows(listed).rows) == len(store) * ROW_BYTES
         rows = list(rows_of(listed))
         assert [row.name.encode() for row in rows] == [name for name, _, _, _ in store]
         assert [row.expires_ms for row in rows] == [
@@ -321,6 +322,8 @@ def test_a_name_that_is_too_long_for_a_row_is_refused_and_can_be_summed() -> Non
         Listed(rows=bytes(ROW_BYTES - 1) + b"\1"),
         Listed(rows=bytes(ROW_BYTES - 1) + b"\2", names=zlib.compress(b"\xff\xff")),
         Listed(rows=bytes(ROW_BYTES), names=b"no zlib"),
+        Listed(rows=b"no zlib", by_columns=True),
+        Listed(rows=zlib.compress(bytes(ROW_BYTES + 1)), by_columns=True),
         Listed(rows=bytes(ROW_BYTES - 2) + b"\xff\xff", names=zlib.compress(b"x" * 65_535)),
     ],
 )
@@ -329,16 +332,18 @@ def test_rows_that_do_not_hold_together_are_malformed(listed: Listed) -> None:
         list(rows_of(listed))
 
 
-@given(st.binary(max_size=200), st.one_of(st.binary(max_size=99), st.binary().map(zlib.compress)))
-def test_whatever_was_listed_gives_rows_or_is_malformed(rows: bytes, names: bytes) -> None:
-    listed = Listed(rows=rows, names=names)
+packed = st.one_of(st.binary(max_size=200), st.binary(max_size=200).map(zlib.compress))
+
+
+@given(st.builds(Listed, rows=packed, names=packed, by_columns=st.booleans()))
+def test_whatever_was_listed_gives_rows_or_is_malformed(listed: Listed) -> None:
     for within in (None, bitmap_of(range(16), 32)):
         with suppress(MalformedMessage):
             rows = packed_rows(listed, within, 32)
             assert all(isinstance(row_of(*each), Row) for each in rows)
 
 
-def test_names_that_unpack_to_more_than_is_accepted_are_refused_in_bounded_memory() -> None:
+def test_what_unpacks_to_more_than_is_accepted_is_refused_in_bounded_memory() -> None:
     packer = zlib.compressobj(9)
     block = bytes(1 << 20)
     bomb = b"".join(packer.compress(block) for _ in range(4 * MAX_NAMES_BYTES >> 20))
@@ -347,6 +352,8 @@ def test_names_that_unpack_to_more_than_is_accepted_are_refused_in_bounded_memor
     try:
         with pytest.raises(MalformedMessage, match="more names"):
             list(rows_of(Listed(names=bomb)))
+        with pytest.raises(MalformedMessage, match="more rows"):
+            list(rows_of(Listed(rows=bomb, by_columns=True)))
         assert tracemalloc.get_traced_memory()[1] < 2.5 * MAX_NAMES_BYTES
     finally:
         tracemalloc.stop()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from itertools import compress
 from operator import add
 from typing import TYPE_CHECKING, TypeVar
 
 from cachecheck.sums.buckets import LANES, NEVER, Summing, Sums, head_shift, pack
-from cachecheck.sums.rows import Listed, Packing
+from cachecheck.sums.rows import Packing
 from cachecheck.sums.terms import maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cachecheck.model import Naming
+    from cachecheck.sums.rows import Listed
     from cachecheck.sums.terms import Terms
 
 _MASK = (1 << 64) - 1
@@ -88,12 +88,9 @@ class Summer:
     def listed(self, naming: Naming = "logical", *, level: int = 1) -> Listed | None:
         """Give the rows of all entries so far; None where they are more than were to be kept.
 
-        ``level`` is how hard names are compressed: 0 for what crosses no network.
+        ``level`` is how hard they are compressed: 0 for what crosses no network.
         """
-        kept = self._kept
-        if kept is None:
-            return None
-        return Listed(rows=kept.rows(), names=zlib.compress(kept.names(), level), naming=naming)
+        return None if self._kept is None else self._kept.listed(naming, level)
 
     def _add_terms(self, terms: Terms, expiries_ms: Sequence[int]) -> None:
         """Add each entry to the total of its bucket, in one addition: its parts lie far apart.

@@ -157,6 +157,7 @@ def test_expiries_that_differ_everywhere_are_jitter() -> None:
 
 def test_shifts_of_a_store_that_keeps_whole_seconds_are_whole() -> None:
     assert lane_shift_ms(0.4, 1.0, 0.0) == 0
+    assert lane_shift_ms(-0.9, 1.0, 0.0) == 0  # its second begins later, that is all
     assert lane_shift_ms(600.4, 1.0, 0.0) == 600_000
     assert lane_shift_ms(-600.6, 1.0, 0.0) == -601_000
     assert lane_shift_ms(0.4, 0.001, 0.0) == 400

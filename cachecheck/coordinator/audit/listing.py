@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from cachecheck.coordinator.audit.ledger import Collection
 from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.coordinator.audit.scheme import MOST_ROWS
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Key, Value
-from cachecheck.sums import KEY_BYTES, ROW_BYTES, Listed, packed_rows, row_of, rows_of
+from cachecheck.sums import KEY_BYTES, ROW_BYTES, Listed, by_rows, packed_rows, row_of, rows_of
 from cachecheck.wire import Collect, Collected
 
 if TYPE_CHECKING:
@@ -115,9 +117,11 @@ def _checked(outcome: Outcome | None) -> tuple[Collected | str, int]:
     if isinstance(page, str):
         return page, 0
     try:
-        return page, sum(len(row.name) for row in rows_of(page.listed))
+        listed = by_rows(page.listed)
+        names_bytes = sum(len(row.name) for row in rows_of(listed))
     except MalformedMessage as exc:
         return f"it listed what cannot be read: {exc}", 0
+    return replace(page, listed=listed), names_bytes
 
 
 Entries = dict[bytes, bytes]

@@ -56,12 +56,14 @@ def lane_shift_ms(
     """Give what to take from a store's expiries to bring them to our clock, in milliseconds.
 
     A clock that cannot be told from ours is taken for ours, and that of a store that keeps whole
-    seconds is told to whole seconds: the error of an estimate would move all entries over the edges
-    of lanes for nothing. Expiries may be apart by more than that.
+    seconds, which it begins when it likes, is told to whole seconds: the error of an estimate would
+    move all entries over the edges of lanes for nothing. Expiries may be apart by more than that.
     """
-    if abs(shift_seconds) <= uncertainty_seconds + STORE_CLOCK_UNCERTAINTY_SECONDS:
+    is_coarse = resolution_seconds >= _COARSE_SECONDS
+    unsure_seconds = uncertainty_seconds + STORE_CLOCK_UNCERTAINTY_SECONDS
+    if abs(shift_seconds) <= unsure_seconds + (resolution_seconds if is_coarse else 0.0):
         return 0
-    if resolution_seconds >= _COARSE_SECONDS:
+    if is_coarse:
         return round(shift_seconds) * 1000
     return round(shift_seconds * 1000)
 
