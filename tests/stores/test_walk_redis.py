@@ -312,6 +312,13 @@ def test_the_chunk_doubles_while_answers_are_quick_and_halves_when_they_are_slow
     assert tempo.keys == FEWEST_KEYS
 
 
+def test_no_more_keys_are_asked_for_than_may_be() -> None:
+    tempo = Tempo(50)
+    for _ in range(3):
+        assert tempo.keys == 50
+        tempo.took(0.001, 50, 100)
+
+
 def test_large_values_lower_the_chunk_at_once() -> None:
     tempo = Tempo()
     tempo.took(0.004, 200, 200 << 20)

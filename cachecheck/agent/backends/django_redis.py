@@ -22,6 +22,7 @@ from cachecheck.inert import Encoded
 from cachecheck.stores.early import EarlyStore
 from cachecheck.stores.readings import pickled_integer
 from cachecheck.stores.redis import (
+    GENTLE_KEYS,
     OPTIONS_NOT_OURS,
     RedisStore,
     ShardedStore,
@@ -75,7 +76,12 @@ class DjangoRedisBackend(ReplicatedBackend):
             return UnsupportedStore(obstacle, address=self._addresses()[0])
         if self._is_sharded:
             shards = {
-                label: RedisStore(partial(self._connect, url), address=label, ledger=own_reads)
+                label: RedisStore(
+                    partial(self._connect, url),
+                    address=label,
+                    ledger=own_reads,
+                    most_keys=GENTLE_KEYS,
+                )
                 for url, label in self._shards.items()
             }
             return ShardedStore(shards, self._route)

@@ -15,7 +15,7 @@ from cachecheck.agent.backends.base import Backend
 from cachecheck.agent.own_reads import own_reads
 from cachecheck.model import Member
 from cachecheck.stores.early import EarlyStore
-from cachecheck.stores.redis import RedisStore
+from cachecheck.stores.redis import GENTLE_KEYS, RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,7 @@ class ReplicatedBackend(Backend):
             address=names[place],
             ledger=own_reads,
             unread_replicas=unread,
+            most_keys=GENTLE_KEYS,
         )
 
     def _standing(self, name: str, *, is_asked: bool) -> Member:

@@ -20,5 +20,13 @@ from cachecheck.stores.redis.entries import stored_by_redis
 from cachecheck.stores.redis.pool import OPTIONS_NOT_OURS, our_client
 from cachecheck.stores.redis.sharded import ShardedStore
 from cachecheck.stores.redis.store import RedisStore
+from cachecheck.stores.redis.tempo import GENTLE_KEYS
 
-__all__ = ["OPTIONS_NOT_OURS", "RedisStore", "ShardedStore", "our_client", "stored_by_redis"]
+__all__ = [
+    "GENTLE_KEYS",
+    "OPTIONS_NOT_OURS",
+    "RedisStore",
+    "ShardedStore",
+    "our_client",
+    "stored_by_redis",
+]

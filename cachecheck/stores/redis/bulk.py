@@ -25,7 +25,6 @@ from cachecheck.stores.redis.failures import (
     reading_of,
     was_refused,
 )
-from cachecheck.stores.redis.tempo import Tempo
 from cachecheck.stores.redis.wire import Wire, pack, pack_pairs
 from cachecheck.stores.walking import Columns, texts
 from cachecheck.sums import NEVER
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from cachecheck.stores.base import Batch, Choose, Pace, RawReading
     from cachecheck.stores.redis.server import Server
+    from cachecheck.stores.redis.tempo import Tempo
 
 PIECES_BYTES = 8 << 20
 KEYS_AT_ONCE = 2000  # SCAN gives some more than it is asked for, and many more now and then
@@ -59,12 +59,13 @@ class Walk:
         read: Callable[[Sequence[str], Pace], Iterator[RawReading]],
         choose: Choose,
         pace: Pace,
+        tempo: Tempo,
     ) -> None:
         self._server = server
         self._read = read
         self._choose = choose
         self._pace = pace
-        self._tempo = Tempo()
+        self._tempo = tempo
         self._held: dict[bytes, bytes | None] = {}
         self._gives_pieces = True
 

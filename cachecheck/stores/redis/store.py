@@ -20,6 +20,7 @@ from cachecheck.stores.redis.entries import Absolute, Relative, entry, server_ti
 from cachecheck.stores.redis.failures import KEY_FORBIDDEN, is_command_refused
 from cachecheck.stores.redis.pool import database
 from cachecheck.stores.redis.server import Server
+from cachecheck.stores.redis.tempo import MOST_KEYS, Tempo
 from cachecheck.stores.runs import by_weight
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class RedisStore:
     The client is made on first need and closed by ``close``; after that it is made anew. Once the
     server could not be reached it is not tried again until then: a dead server costs one timeout.
     ``ledger`` is where reads of ours are noted that move the server's counters: one for all stores
-    of a process, so that it outlives them.
+    of a process, so that it outlives them. ``most_keys`` bounds how many keys are walked at once.
     """
 
     def __init__(  # noqa: PLR0913  what the store is made of
@@ -56,6 +57,7 @@ class RedisStore:
         address: str,
         unread_replicas: int = 0,
         max_value_bytes: int = MAX_VALUE_BYTES,
+        most_keys: int = MOST_KEYS,
         clock: Callable[[], float] = time.time,
         ledger: OwnReads | None = None,
     ) -> None:
@@ -64,6 +66,7 @@ class RedisStore:
         self._address = address
         self._unread_replicas = unread_replicas
         self._max_value_bytes = max_value_bytes
+        self._most_keys = most_keys
         self._clock = clock
         self._shows_itself: bool | None = None
 
@@ -186,7 +189,8 @@ class RedisStore:
 
     def walk(self, cursor: str | None, choose: Choose, pace: Pace) -> Iterator[Batch]:
         """Walk the keys over one connection of our own, as many at once as take 5 ms."""
-        return Walk(self._server, self.read, choose, pace).batches(self._position(cursor))
+        walk = Walk(self._server, self.read, choose, pace, Tempo(self._most_keys))
+        return walk.batches(self._position(cursor))
 
     def close(self) -> None:
         """Close our connections."""

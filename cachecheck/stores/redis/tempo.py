@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 FEWEST_KEYS, FIRST_KEYS, MOST_KEYS = 10, 200, 1000
+GENTLE_KEYS = 200  # on a node: its application waits while the server answers us
 TARGET_SECONDS = 0.005
 MOST_BYTES = 4 << 20
 
@@ -15,13 +16,14 @@ _MOST_PAUSE_SECONDS = 0.25
 class Tempo:
     """Chooses ``keys`` so that the server answers in some 5 ms, as pt-table-checksum does.
 
-    The number is doubled or halved between 10 and 1,000; large values lower it further, down to
-    one. Where each key takes several times longer than it did at best, although fewer are asked
-    for, the server is busy: pauses then grow from round to round and are bounded.
+    The number is doubled or halved between 10 and ``most_keys``; large values lower it further,
+    down to one. Where each key takes several times longer than it did at best, although fewer are
+    asked for, the server is busy: pauses then grow from round to round and are bounded.
     """
 
-    def __init__(self) -> None:
-        self.keys = FIRST_KEYS
+    def __init__(self, most_keys: int = MOST_KEYS) -> None:
+        self._most_keys = most_keys
+        self.keys = min(FIRST_KEYS, most_keys)
         self._best_seconds: float | None = None
         self._slow_rounds = 0
 
@@ -30,7 +32,7 @@ class Tempo:
         if seconds > TARGET_SECONDS:
             self.keys = max(min(FEWEST_KEYS, self.keys), self.keys // 2)
         elif seconds < TARGET_SECONDS / 2:
-            self.keys = min(MOST_KEYS, self.keys * 2)
+            self.keys = min(self._most_keys, self.keys * 2)
         if keys:
             self.keys = max(1, min(self.keys, MOST_BYTES * keys // max(1, value_bytes)))
         return self._pause(seconds, keys)
