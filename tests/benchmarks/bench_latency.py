@@ -11,6 +11,8 @@ Two nodes with two workers each have a Redis of 200,000 keys of their own. One o
 a page of its cache fifty times a second, each request timed from the moment at which it was due.
 Rounds with and without an audit take turns. The node and its Redis have one processor to
 themselves, so that what is measured is the audit on the node, and not the coordinator beside it.
+Whoever asks goes first on the other processor, where that is allowed (to root): it would be
+elsewhere, and must not wait for the coordinator and the other node before it looks at the clock.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,6 +43,7 @@ _KEYS = int(os.environ.get("BENCH_KEYS", "200000"))
 _ROUNDS = 4
 _PER_SECOND = 50
 _SECONDS = 8
+_AHEAD = 10  # in steps of niceness
 _REDIS = "django.core.cache.backends.redis.RedisCache"
 
 
@@ -56,6 +60,7 @@ def bench_requests_while_audited(
     ]
     _pin([nodes[0].pid, *nodes[0].worker_pids(), servers[0].pid], 0)
     _pin([nodes[1].pid, *nodes[1].worker_pids(), servers[1].pid, os.getpid()], 1)
+    _go_first()
     alone, audited = [], []
     for _ in range(_ROUNDS):
         alone += _latencies(nodes[0], _SECONDS)
@@ -75,7 +80,8 @@ class _Audit:
     def __init__(self, nodes: list[Node]) -> None:
         urls = [f"{node.name}={node.url}" for node in nodes]
         options = ["--all", "--settle", "0", "--no-progress", "--exit-zero", "--deadline", "120"]
-        self._command = [sys.executable, "-m", "cachecheck", "check", *urls, *options]
+        check = [sys.executable, "-m", "cachecheck", "check", *urls, *options]
+        self._command = ["nice", "-n", str(_AHEAD), *check]
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -121,6 +127,11 @@ def _caches(url: str) -> dict[str, Any]:
 
 def _p99(latencies: list[float]) -> float:
     return statistics.quantiles(latencies, n=100)[-1]
+
+
+def _go_first() -> None:
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -_AHEAD)
 
 
 def _pin(pids: list[int], processor: int) -> None:
