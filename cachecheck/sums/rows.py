@@ -42,7 +42,7 @@ class Listed(Value, frozen=True, kw_only=True):
     A row has 7 bytes of the key's digest, 5 of the entry's, 6 of the expiry in milliseconds of the
     coordinator's clock (all ones: never), and 2 of the length of its name in bytes. Rows that cross
     a network are ``by_columns``: the first bytes of all, the second bytes, and so on, compressed,
-    which leaves a quarter less: expiries and lengths are much alike.
+    since expiries and lengths are much alike.
     """
 
     rows: bytes = b""
