@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.progress import Progress
 
 FIRST_PAUSE_SECONDS = 0.15
-HASTY_PAUSE_SECONDS = 0.02  # where nothing has to stand
+HASTY_PAUSE_SECONDS = 0.005  # where nothing has to stand
 GROWTH = 1.8
 HORIZON_SECONDS = 2.0
 SETTLED_PAUSE_SECONDS = 0.3

@@ -33,12 +33,13 @@ from cachecheck.sums.buckets import (
 )
 from cachecheck.sums.rows import (
     KEY_BYTES,
+    LENGTH_BITS,
     MAX_NAMES_BYTES,
     ROW_BYTES,
     Listed,
+    Listing,
     Row,
     by_rows,
-    packed_rows,
     row_of,
     rows_of,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "BUCKET_BYTES",
     "KEY_BYTES",
     "LANES",
+    "LENGTH_BITS",
     "MAX_BUCKETS",
     "MAX_NAMES_BYTES",
     "MIN_BUCKETS",
@@ -57,6 +59,7 @@ __all__ = [
     "Buckets",
     "Kind",
     "Listed",
+    "Listing",
     "Row",
     "Summer",
     "Summing",
@@ -68,7 +71,6 @@ __all__ = [
     "counts",
     "differing",
     "empty",
-    "packed_rows",
     "row_of",
     "rows_of",
 ]

@@ -13,12 +13,12 @@ from msgspec import Meta
 
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Moment, Value
-from cachecheck.sums.terms import HEAD_BITS, Kind, maker
+from cachecheck.sums.terms import HEAD_BITS, PLACE_BITS, Kind, maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-MIN_BUCKETS, MAX_BUCKETS = 16, 1 << 16
+MIN_BUCKETS, MAX_BUCKETS = 16, 1 << PLACE_BITS
 LANES = 4
 BUCKET_BYTES = 4 + 16 + LANES * 4
 NEVER = -1
@@ -36,7 +36,7 @@ class Summing(Value, frozen=True, kw_only=True):
     ``buckets`` is a power of two, ``lane_ms`` the tolerance of expiries. ``shift_ms`` is taken
     from an expiry to bring it to the coordinator's clock, in which ``horizon`` is: entries that
     expire before it are left out. ``by`` is what tells entries apart: digests, or hashes where all
-    is read by processes that share them.
+    is read by processes that share them; plain hashes where all rows come along as well.
     """
 
     buckets: Annotated[int, Meta(ge=MIN_BUCKETS, le=MAX_BUCKETS)]
@@ -59,7 +59,7 @@ class Buckets:
     def __init__(self, seed: bytes, summing: Summing, bitmap: bytes) -> None:
         self._head = maker(summing.by, seed).head
         self._bitmap = bitmap
-        self._shift = head_shift(summing.buckets)
+        self._shift = HEAD_BITS - PLACE_BITS + place_shift(summing.buckets)
 
     def __contains__(self, name: bytes) -> bool:
         place = self._head(name) >> self._shift
@@ -67,9 +67,9 @@ class Buckets:
         return byte < len(self._bitmap) and bool(self._bitmap[byte] >> (place & 7) & 1)
 
 
-def head_shift(buckets: int) -> int:
-    """Give by how many bits a key's head is shifted to give the place of its bucket."""
-    return HEAD_BITS + 1 - buckets.bit_length()
+def place_shift(buckets: int) -> int:
+    """Give by how many bits the first 16 of a key are shifted to give the place of its bucket."""
+    return PLACE_BITS + 1 - buckets.bit_length()
 
 
 def bitmap_of(places: Iterable[int], buckets: int) -> bytes:

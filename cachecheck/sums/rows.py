@@ -15,7 +15,7 @@ from cachecheck.errors import MalformedMessage
 from cachecheck.model import MAX_KEY_CHARS, Naming, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from cachecheck.sums.terms import Terms
 
@@ -24,12 +24,13 @@ MAX_NAMES_BYTES = 64 << 20
 MAX_ROWS = 1_000_000
 
 _ROW = struct.Struct(">7s5sQ")
+_MARKED = struct.Struct(">12sQ")
 KEY_BYTES, _ENTRY_BYTES, _EXPIRY_BYTES = 7, 5, 6
 _COLUMNS = 4
 MAX_NAME_BYTES = 4 * MAX_KEY_CHARS
 
-_LENGTH_BITS = 16
-_MAX_LENGTH = (1 << _LENGTH_BITS) - 1
+LENGTH_BITS = 16
+_MAX_LENGTH = (1 << LENGTH_BITS) - 1
 _NEVER = (1 << 48) - 1
 _LATEST = (1 << 47) - 1
 _UNITS = ROW_BYTES // 2
@@ -78,7 +79,7 @@ class Packing:
             expiries_ms = [min(expiry, _LATEST) for expiry in expiries_ms]
         self._width = terms.width
         expiries = _big("q", expiries_ms)  # -1 is all ones: never
-        self._parts.append((terms.keys, terms.entries, expiries, lengths))
+        self._parts.append((*terms.packed(), expiries, lengths))
         self._names.append(b"".join(names))
 
     def columns(self) -> list[bytes]:
@@ -107,10 +108,14 @@ class Packing:
 
 
 def _big(code: str, column: Iterable[int]) -> bytes:
-    numbers = array(code, column)
+    return _turned(array(code, column)).tobytes()
+
+
+def _turned(numbers: array[int]) -> array[int]:
+    """Turn numbers round, in place, between this machine's order of bytes and that of rows."""
     if byteorder == "little":
         numbers.byteswap()
-    return numbers.tobytes()
+    return numbers
 
 
 def by_rows(listed: Listed) -> Listed:
@@ -134,46 +139,71 @@ def _joined(columns: Sequence[bytes]) -> bytes:
 
 def rows_of(listed: Listed) -> Iterator[Row]:
     """Unpack what was listed; raises ``MalformedMessage`` where it does not hold together."""
-    return (row_of(packed, name) for packed, name in packed_rows(listed))
+    return (row_of(packed, name) for packed, name in Listing([listed]).rows())
 
 
-def packed_rows(
-    listed: Listed, within: bytes | None = None, buckets: int = _HEADS
-) -> Iterator[tuple[bytes, bytes]]:
-    """Give rows as they are packed, each with its name; raises ``MalformedMessage`` as above.
+class Listing:
+    """What was listed of one store, looked through without unpacking row after row.
 
     ``within`` is a bitmap of so many ``buckets``: rows of others are passed over before anything
-    is made of them, at some 0.1 µs each.
+    is made of them, at some 0.1 µs each. Raises ``MalformedMessage`` as ``rows_of`` does.
     """
-    listed = by_rows(listed)
-    names = _inflated(listed.names, MAX_NAMES_BYTES, "names")
-    if len(listed.rows) % ROW_BYTES:
-        raise MalformedMessage("rows that are cut off")
-    units = array("H", listed.rows)
-    if byteorder == "little":
-        units.byteswap()
-    lengths = units[_UNITS - 1 :: _UNITS]
-    places: Iterable[int] = range(len(lengths))
-    if within is not None:
-        is_wanted = _by_head(within, buckets)
-        places = compress(places, map(is_wanted.__getitem__, units[::_UNITS]))
-    following = ends = 0
-    for place in places:
-        ends += sum(lengths[following : place + 1])
-        following = place + 1
-        length = lengths[place]
-        if length > MAX_NAME_BYTES:
-            raise MalformedMessage("a name that is longer than keys are")
-        if ends > len(names):
-            raise MalformedMessage("rows without names")
-        packed = listed.rows[place * ROW_BYTES : following * ROW_BYTES]
-        yield packed, names[ends - length : ends]
+
+    def __init__(
+        self, listed: Iterable[Listed], within: bytes | None = None, buckets: int = _HEADS
+    ) -> None:
+        is_wanted = None if within is None else _by_head(within, buckets)
+        self._parts = [_Part(part, is_wanted) for part in listed]
+
+    def tails(self) -> dict[bytes, int]:
+        """Give, by key and entry, a row's expiry and length as they are packed; the last counts."""
+        return {mark: tail for part in self._parts for mark, tail in part.marked()}
+
+    def rows(self, besides: Container[bytes] = ()) -> Iterator[tuple[bytes, bytes]]:
+        """Give rows as they are packed, each with its name, but those with such key and entry."""
+        return (row for part in self._parts for row in part.rows(besides))
+
+
+class _Part:
+    def __init__(self, listed: Listed, is_wanted: bytes | None) -> None:
+        self._rows = by_rows(listed).rows
+        if len(self._rows) % ROW_BYTES:
+            raise MalformedMessage("rows that are cut off")
+        self._listed = listed
+        units = array("H", self._rows)
+        self._lengths = _turned(units[_UNITS - 1 :: _UNITS])
+        self._places: Sequence[int] = range(len(self._lengths))
+        if is_wanted is not None:
+            heads = _turned(units[::_UNITS])
+            self._places = list(compress(self._places, map(is_wanted.__getitem__, heads)))
+
+    def marked(self) -> Iterator[tuple[bytes, int]]:
+        is_whole = len(self._places) == len(self._lengths)
+        rows = self._rows if is_whole else b"".join(map(self._row, self._places))
+        return _MARKED.iter_unpack(rows)
+
+    def rows(self, besides: Container[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        names = _inflated(self._listed.names, MAX_NAMES_BYTES, "names")
+        marked = zip(self._places, self.marked(), strict=True)
+        following = ends = 0
+        for place in [place for place, (mark, _) in marked if mark not in besides]:
+            ends += sum(self._lengths[following : place + 1])
+            following = place + 1
+            length = self._lengths[place]
+            if length > MAX_NAME_BYTES:
+                raise MalformedMessage("a name that is longer than keys are")
+            if ends > len(names):
+                raise MalformedMessage("rows without names")
+            yield self._row(place), names[ends - length : ends]
+
+    def _row(self, place: int) -> bytes:
+        return self._rows[place * ROW_BYTES : (place + 1) * ROW_BYTES]
 
 
 def row_of(packed: bytes, name: bytes) -> Row:
     """Unpack one row; raises ``MalformedMessage`` where its key is no text."""
     key, entry, tail = _ROW.unpack(packed)
-    expiry = tail >> _LENGTH_BITS
+    expiry = tail >> LENGTH_BITS
     try:
         return Row(key, entry, None if expiry == _NEVER else expiry, name.decode())
     except UnicodeDecodeError as exc:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from itertools import compress
-from operator import add
 from typing import TYPE_CHECKING, TypeVar
 
-from cachecheck.sums.buckets import LANES, NEVER, Summing, Sums, head_shift, pack
+from cachecheck.sums.buckets import NEVER, Summing, Sums, pack, place_shift
+from cachecheck.sums.lanes import Lanes, columns
 from cachecheck.sums.rows import Packing
 from cachecheck.sums.terms import maker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from cachecheck.model import Naming
     from cachecheck.sums.rows import Listed
     from cachecheck.sums.terms import Terms
-
-_MASK = (1 << 64) - 1
-
-# Where the parts of a bucket's total begin, in bits, with room for 2^32 entries: their terms, what
-# lifts expiries over the edge of a lane, by the rest, and the sum of their whole parts.
-_LIFTS = (0, 160, 256, 352)
-_WHOLES = 448
-_LIFTED = (0, *(1 << bits for bits in _LIFTS[1:]))
-_MOST_FACTORS = 10_000
 
 _Item = TypeVar("_Item")
 
@@ -41,7 +32,7 @@ class Summer:
         self._maker = maker(summing.by, seed)
         self._totals = [0] * summing.buckets
         self._counts = [0] * summing.buckets
-        self._factors = _Factors()
+        self._lanes = Lanes(summing.lane_ms)
         self._most_rows = most_rows
         self._kept = Packing() if most_rows else None
 
@@ -73,17 +64,7 @@ class Summer:
 
     def sums(self) -> Sums:
         """Give the sums so far."""
-        return pack(self.summing.buckets, self._columns())
-
-    def _columns(self) -> Iterator[list[int]]:
-        totals = self._totals
-        yield self._counts
-        yield from (_field(totals, begins) for begins in (0, 64))
-        lane = _field(totals, _WHOLES)
-        yield lane
-        for rest in range(LANES - 1, 0, -1):
-            lane = list(map(add, lane, _field(totals, _LIFTS[rest])))
-            yield lane
+        return pack(self.summing.buckets, (self._counts, *columns(self._totals)))
 
     def listed(self, naming: Naming = "logical", *, level: int = 1) -> Listed | None:
         """Give the rows of all entries so far; None where they are more than were to be kept.
@@ -93,18 +74,10 @@ class Summer:
         return None if self._kept is None else self._kept.listed(naming, level)
 
     def _add_terms(self, terms: Terms, expiries_ms: Sequence[int]) -> None:
-        """Add each entry to the total of its bucket, in one addition: its parts lie far apart.
-
-        ⌊(e + g·lane/4) / lane⌋ is ⌊(x + g) / 4⌋ where x = ⌊4e / lane⌋: a whole part, and one more
-        in the lanes that the rest lifts over the edge.
-        """
-        totals, counts, factors = self._totals, self._counts, self._factors
-        if len(factors) > _MOST_FACTORS:
-            factors.clear()
-        shift, lane_ms = head_shift(self.summing.buckets), self.summing.lane_ms
-        quarters = [expiry_ms * LANES // lane_ms for expiry_ms in expiries_ms]
-        parts = terms.with_expiries(map(factors.__getitem__, quarters))
-        places = [head >> shift for head in terms.heads]
+        """Add each entry to the total of its bucket, in one addition."""
+        totals, counts, shift = self._totals, self._counts, place_shift(self.summing.buckets)
+        parts = terms.with_expiries(expiries_ms, self._lanes)
+        places = [head >> shift for head in terms.heads()]
         for place, part in zip(places, parts, strict=True):
             totals[place] += part
             counts[place] += 1
@@ -116,24 +89,6 @@ class Summer:
             self._kept = None
             return
         self._kept.add(terms, expiries_ms, names)
-
-
-class _Factors(dict[int, int]):
-    """By quarters of a lane, from the epoch on: what an expiry adds for each of its key's weight.
-
-    Most expiries fall into few of them, and numbers of so many bits take their time to make.
-    """
-
-    def __missing__(self, quarter: int) -> int:
-        """Make one; what never expires adds nothing."""
-        factor = _LIFTED[quarter & 3] + (quarter >> 2 << _WHOLES) if quarter >= 0 else 0
-        self[quarter] = factor
-        return factor
-
-
-def _field(totals: Iterable[int], begins: int) -> list[int]:
-    """Give 64 bits of each total; all that is sent of a part are residues of it."""
-    return [total >> begins & _MASK for total in totals]
 
 
 def _picked(column: Iterable[_Item], are_in: Iterable[bool]) -> list[_Item]:

@@ -1,7 +1,10 @@
 """What each entry adds to the sums of its bucket: made of digests, or of this process's hashes.
 
-A **term** is a number of some 128 bits, plus a weight for the key times what its expiry counts as.
-Both kinds give columns: what can be done for a whole column is done by loops in C.
+A **term** is a number of some 128 bits, plus a weight for the key times what its expiry counts as
+in lanes. Plain hashes have empty lanes: an expiry is hashed with the rest, as the number of its
+lane, and it is for rows to say of expiries across an edge how far they are apart.
+
+All kinds give columns: what can be done for a whole column is done by loops in C.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from cachecheck.digest import hasher, key_hasher
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Kind: TypeAlias = Literal["digests", "hashes"]
+    from cachecheck.sums.lanes import Lanes
 
-HEAD_BITS = 64
+Kind: TypeAlias = Literal["digests", "hashes", "plain-hashes"]
+
+HEAD_BITS, PLACE_BITS = 64, 16
+"""Of each key 64 bits are known; the first 16 of them choose its bucket."""
 
 _PERSISTS, _EXPIRES = b"\0", b"\1"
 _UNFLAGGED = bytes(8)
@@ -31,19 +37,20 @@ _MASK = (1 << HEAD_BITS) - 1
 
 
 class Terms(Protocol):
-    """A batch of entries, in order.
+    """A batch of entries, in order; in rows, ``width`` bytes tell keys and entries apart."""
 
-    ``heads`` are 64 bits of each key, the first of which choose its bucket. ``keys`` and
-    ``entries`` tell keys and entries apart in rows: so many bytes of each, one after the other.
-    """
-
-    heads: Sequence[int]
-    keys: bytes
-    entries: bytes
     width: int
 
-    def with_expiries(self, factors: Iterable[int]) -> Iterable[int]:
-        """Give the terms of all entries, where their expiries count as much as these factors."""
+    def heads(self) -> Sequence[int]:
+        """Give the first ``PLACE_BITS`` of each key."""
+        ...
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Give what tells keys and entries apart, of all of them one after the other."""
+        ...
+
+    def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
+        """Give the terms of all entries, none of them negative."""
         ...
 
 
@@ -97,25 +104,35 @@ class _Digested:
     width = 16
 
     def __init__(self, keys: Sequence[bytes], entries: Sequence[bytes]) -> None:
-        self.keys, self.entries = b"".join(keys), b"".join(entries)
-        halves = struct.unpack(f">{2 * len(keys)}Q", self.keys)
-        self.heads: Sequence[int] = halves[::2]
-        self._weights = [low | 1 for low in halves[1::2]]
-        self._numbers = map(int.from_bytes, entries)
+        self._keys, self._entries = keys, entries
 
-    def with_expiries(self, factors: Iterable[int]) -> Iterable[int]:
-        return map(add, self._numbers, map(mul, self._weights, factors))
+    def heads(self) -> Sequence[int]:
+        units = array("H", b"".join(self._keys))[::8]
+        if sys.byteorder == "little":
+            units.byteswap()
+        return units
+
+    def packed(self) -> tuple[bytes, bytes]:
+        return b"".join(self._keys), b"".join(self._entries)
+
+    def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
+        lows = struct.unpack(f">{2 * len(self._keys)}Q", b"".join(self._keys))[1::2]
+        weights = [low | 1 for low in lows]
+        weighed = map(mul, weights, lanes.factors(expiries_ms))
+        return map(add, map(int.from_bytes, self._entries), weighed)
 
 
 class Hashes:
     """What ``hash`` gives of bytes: SipHash with a secret of this process and all it forked.
 
-    Quicker by far than digests, and of use to nobody else. A key's hash times its value's is
-    what an entry counts as, which one multiplication adds up with what its expiry counts as.
+    Quicker by far than digests, and of use to nobody else.
     """
 
+    def __init__(self, *, are_plain: bool) -> None:
+        self._kind = _PlainlyHashed if are_plain else _Hashed
+
     def head(self, name: bytes) -> int:
-        return hash(name) & _MASK | 1
+        return hash(name) & _MASK
 
     def terms(
         self,
@@ -128,37 +145,63 @@ class Hashes:
         if persists is not None or flags is not None:
             marks = zip(persists or repeat(0), flags or repeat(0), values, strict=False)
             stored = [mark if mark[0] or mark[1] else mark[2] for mark in marks]
-        return _Hashed(list(map(hash, names)), list(map(hash, stored)))
+        return self._kind(_signed(map(hash, names)), _signed(map(hash, stored)))
 
 
 class _Hashed:
-    """Hashes of keys and of values, 64 bits each; an odd weight forgets no bit of an expiry."""
+    """Hashes of keys and of values, 64 bits each.
+
+    A key's hash times its value's is what an entry counts as, which one multiplication adds up
+    with what its expiry counts as.
+    """
 
     width = 8
 
-    def __init__(self, keys: Sequence[int], values: Sequence[int]) -> None:
-        self.heads: Sequence[int] = [key | 1 for key in _unsigned(keys)]
-        self._values = _unsigned(values)
-        self.keys, self.entries = _big(self.heads), _big(self._values)
+    def __init__(self, keys: array[int], values: array[int]) -> None:
+        self._keys, self._values = keys, values
 
-    def with_expiries(self, factors: Iterable[int]) -> Iterable[int]:
-        return map(mul, self.heads, map(add, self._values, factors))
+    def heads(self) -> Sequence[int]:
+        first = 3 if sys.byteorder == "little" else 0
+        return array("H", self._keys.tobytes())[first::4]
+
+    def packed(self) -> tuple[bytes, bytes]:
+        return _big(self._keys), _big(self._values)
+
+    def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
+        keys = [key | 1 for key in _unsigned(self._keys)]  # odd: it forgets no bit of an expiry
+        return map(mul, keys, map(add, _unsigned(self._values), lanes.factors(expiries_ms)))
 
 
-def _unsigned(hashes: Sequence[int]) -> array[int]:
-    return array("Q", array("q", hashes).tobytes())
+class _PlainlyHashed(_Hashed):
+    """The same in rows; in sums, 64 bits for key, value and the lane of the expiry."""
+
+    def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
+        lane_ms = lanes.lane_ms
+        numbers = [expiry_ms // lane_ms for expiry_ms in expiries_ms]
+        return _unsigned(_signed(map(hash, zip(self._keys, self._values, numbers, strict=True))))
 
 
-def _big(numbers: Iterable[int]) -> bytes:
-    packed = array("Q", numbers)
-    if sys.byteorder == "little":
-        packed.byteswap()
-    return packed.tobytes()
+def _signed(hashes: Iterable[int]) -> array[int]:
+    return array("q", list(hashes))  # which takes half as long as from an iterator
+
+
+def _unsigned(hashes: array[int]) -> array[int]:
+    return array("Q", hashes.tobytes())
+
+
+def _big(hashes: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        return hashes.tobytes()
+    turned = hashes[:]
+    turned.byteswap()
+    return turned.tobytes()
 
 
 def maker(kind: Kind, seed: bytes) -> Maker:
     """Give what makes terms of a kind; hashes know no seed."""
-    return Hashes() if kind == "hashes" else Digests(seed)
+    if kind == "digests":
+        return Digests(seed)
+    return Hashes(are_plain=kind == "plain-hashes")
 
 
 def _digested(begun: blake2b, texts: Iterable[bytes]) -> list[bytes]:

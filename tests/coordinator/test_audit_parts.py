@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import zlib
 from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
@@ -19,7 +20,7 @@ from cachecheck.coordinator.audit.ledger import (
     decode,
     encode,
 )
-from cachecheck.coordinator.audit.listing import differing_keys, entries_of
+from cachecheck.coordinator.audit.listing import differing_keys
 from cachecheck.coordinator.audit.pacing import (
     FIRST_PAUSE_SECONDS,
     FIRST_RELIEF_SECONDS,
@@ -45,12 +46,12 @@ from cachecheck.sums import (
     NEVER,
     Kind,
     Listed,
+    Listing,
     Summer,
     Summing,
     Sums,
     bitmap_of,
     bucket_count,
-    packed_rows,
 )
 from cachecheck.survey import Summary
 from cachecheck.wire import Surveyed
@@ -180,12 +181,17 @@ def row(
     summer = Summer(SEED, how, most_rows=1)
     expiry = NEVER if expires_ms is None else expires_ms
     summer.add([name.encode()], [entry.encode()], [expiry])
-    ((packed, named),) = packed_rows(summer.listed() or Listed())
+    ((packed, named),) = Listing([summer.listed() or Listed()]).rows()
     return packed, named
 
 
+def listing(rows: Iterable[tuple[bytes, bytes]]) -> Listing:
+    packed, names = zip(*rows, strict=True)
+    return Listing([Listed(rows=b"".join(packed), names=zlib.compress(b"".join(names)))])
+
+
 def differing(*stores: Iterable[tuple[bytes, bytes]], tolerance_ms: int = 2000) -> set[str]:
-    found, _ = differing_keys([dict(store) for store in stores], "logical", tolerance_ms)
+    found, _ = differing_keys([listing(store) for store in stores], "logical", tolerance_ms)
     return {key.name for key in found}
 
 
@@ -215,9 +221,33 @@ def test_the_expiries_of_many_stores_are_compared_from_the_first_to_the_last() -
     assert differing(*stores) == {"key"}
 
 
+def test_stores_of_which_none_was_listed_have_no_keys() -> None:
+    assert differing_keys([], "logical", 2000) == ((), 0)
+    assert differing_keys([listing([row("a")])], "logical", 2000) == ((), 1)
+
+
+def test_many_that_drift_within_the_tolerance_hide_none_that_drifts_further() -> None:
+    one = held(5_000)
+    other = {
+        name: (value, expiry + 1 + int(name.removeprefix("item-")) % 1999)
+        for name, (value, expiry) in one.items()
+    }
+    other["item-7"] = (b"value 7", SOON_MS + 2001)
+    other["item-8"] = (b"value 8", SOON_MS - 2001)
+    del other["item-9"]
+    how = msgspec.structs.replace(summing(), by="plain-hashes")
+    stores = [summer_of(store, how) for store in (one, other)]
+    choice = choose([store.sums() for store in stores], are_listed=True)
+    wanted = bitmap_of(choice.places, how.buckets)
+    listings = [Listing([store.listed() or Listed()], wanted, how.buckets) for store in stores]
+    found, union = differing_keys(listings, "logical", 2000)
+    assert {key.name for key in found} == {"item-7", "item-8", "item-9"}
+    assert choice.agreeing + union == 5_000
+
+
 def test_keys_are_counted_over_all_stores_and_named_as_they_are() -> None:
     found, union = differing_keys(
-        [dict([row("a"), row("b")]), dict([row("b"), row("c")])], "file", 1
+        [listing([row("a"), row("b")]), listing([row("b"), row("c")])], "file", 1
     )
     assert union == 3
     assert set(found) == {Key(name="a", naming="file"), Key(name="c", naming="file")}
@@ -226,11 +256,11 @@ def test_keys_are_counted_over_all_stores_and_named_as_they_are() -> None:
 def test_an_entry_that_was_listed_twice_counts_once_and_only_wanted_buckets_do() -> None:
     how = summing()
     listed = summer_of(held(500), how).listed() or Listed()
-    everything = bitmap_of(range(how.buckets), how.buckets)
-    assert len(entries_of([listed, listed], everything, how.buckets)) == 500
+    twice = Listing([listed, listed])
+    assert differing_keys([twice, Listing([listed])], "logical", 2000) == ((), 500)
     half = bitmap_of(range(how.buckets // 2), how.buckets)
-    assert 150 < len(entries_of([listed], half, how.buckets)) < 350
-    assert entries_of([listed], bytes(how.buckets // 8), how.buckets) == {}
+    assert 150 < len(list(Listing([listed], half, how.buckets).rows())) < 350
+    assert list(Listing([listed], bytes(how.buckets // 8), how.buckets).rows()) == []
 
 
 # --- how it is paced -----------------------------------------------------------------------

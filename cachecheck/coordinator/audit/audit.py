@@ -11,7 +11,6 @@ import msgspec
 from cachecheck.coordinator.audit.listing import (
     StoreRows,
     differing_keys,
-    entries_of,
     list_store,
 )
 from cachecheck.coordinator.audit.pacing import Terms, Walk
@@ -26,7 +25,7 @@ from cachecheck.coordinator.audit.summing import MOST_KEPT_ROWS, sum_store
 from cachecheck.coordinator.probing import Unit
 from cachecheck.coordinator.sample import Surveyance
 from cachecheck.model import Key, Value
-from cachecheck.sums import bitmap_of, counts
+from cachecheck.sums import Listing, bitmap_of, counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,7 +101,8 @@ class Auditor:
         whole = {unit: sums for unit, sums in summed.items() if sums.failure is None}
         if len(whole) < SEVERAL:
             return Audit(surveys=surveys, is_whole=False)
-        choice = choose([sums.sums for sums in whole.values()])
+        are_listed = all(sums.listed is not None for sums in whole.values())
+        choice = choose([sums.sums for sums in whole.values()], are_listed=are_listed)
         if not choice.places:
             is_whole = len(whole) == len(summed)
             return Audit(surveys=surveys, keys=choice.agreeing, is_whole=is_whole)
@@ -114,13 +114,19 @@ class Auditor:
         name = _name_of(self._cohort)
         known = self._ledger.state.summing.get(name)
         if known is None:
-            nodes = [seen.view.node for seen in self._cohort.views]
-            # who resumes the run is another process, with other hashes
-            is_shared = not self._ledger.is_kept and self._prober.share_hashes(nodes)
-            by: Kind = "hashes" if is_shared else "digests"
-            known = summing_of(self._cohort, self._question.tolerance_seconds, self._horizon(), by)
+            tolerance_seconds, by = self._question.tolerance_seconds, self._kind()
+            known = summing_of(self._cohort, tolerance_seconds, self._horizon(), by)
             self._ledger.note_summing(name, known)
         return known
+
+    def _kind(self) -> Kind:
+        """Tell entries apart in the quickest way that all stores of the cohort have in common."""
+        views = self._cohort.views
+        # who resumes the run is another process, with other hashes
+        if self._ledger.is_kept or not self._prober.share_hashes(seen.view.node for seen in views):
+            return "digests"
+        are_rows_kept = all(_are_rows_kept(seen.cache) for seen in views)
+        return "plain-hashes" if are_rows_kept else "hashes"
 
     def _horizon(self) -> float:
         """Leave out what expires before all stores can be summed, as far as that can be told.
@@ -145,13 +151,12 @@ class Auditor:
         cache, uncertainty_seconds = seen.cache, seen.clock.uncertainty_seconds
         resolution_seconds = cache.capabilities.expiry_resolution_seconds
         shift_ms = lane_shift_ms(unit.shift_seconds, resolution_seconds, uncertainty_seconds)
-        entries = cache.capabilities.entries
         return Terms(
             name=self._name(unit, cache.identity),
             summing=msgspec.structs.replace(self._summing, shift_ms=shift_ms),
             match=self._question.match,
             reserved_seconds=reserved_seconds,
-            with_rows=entries is not None and entries <= MOST_KEPT_ROWS,
+            with_rows=_are_rows_kept(cache),
         )
 
     def _name(self, unit: Unit, identity: StoreIdentity) -> str | None:
@@ -210,7 +215,7 @@ class Auditor:
         buckets = self._summing.buckets
         wanted = bitmap_of(choice.places, buckets)
         stores = [
-            entries_of(found.listed, wanted, buckets)
+            Listing(found.listed, wanted, buckets)
             for found in rows.values()
             if found.failure is None
         ]
@@ -236,6 +241,12 @@ class Auditor:
 
 def _surveyance(sums: StoreSums) -> Surveyance:
     return Surveyance(summary=sums.summary, is_complete=sums.failure is None, failure=sums.failure)
+
+
+def _are_rows_kept(cache: CacheDescription) -> bool:
+    """Whether a store is small enough for all its rows to come along with its sums."""
+    entries = cache.capabilities.entries
+    return entries is not None and entries <= MOST_KEPT_ROWS
 
 
 def _name_of(cohort: Cohort) -> str:

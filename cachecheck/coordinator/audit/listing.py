@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import compress, repeat
+from operator import sub
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,7 +14,7 @@ from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.coordinator.audit.scheme import MOST_ROWS
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Key, Value
-from cachecheck.sums import KEY_BYTES, ROW_BYTES, Listed, by_rows, packed_rows, row_of, rows_of
+from cachecheck.sums import KEY_BYTES, LENGTH_BITS, ROW_BYTES, Listed, by_rows, row_of, rows_of
 from cachecheck.wire import Collect, Collected
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.audit.pacing import Walk
     from cachecheck.coordinator.outcomes import Outcome
     from cachecheck.model import Naming
-    from cachecheck.sums import Row
+    from cachecheck.sums import Listing, Row
 
 _AGAIN = 2
 _RETRY_SECONDS = 0.5
@@ -30,6 +32,8 @@ MOST_LISTED_ROWS = 2 * MOST_ROWS
 LEAST_SHARE_LISTED = 0.8
 FEW_ROWS_SHORT = 20
 MOST_NAMES_BYTES = 256 << 20
+
+_NOWHERE = -1 << 64  # apart from every expiry
 
 
 class StoreRows(Value, frozen=True, kw_only=True):
@@ -124,31 +128,17 @@ def _checked(outcome: Outcome | None) -> tuple[Collected | str, int]:
     return replace(page, listed=listed), names_bytes
 
 
-Entries = dict[bytes, bytes]
-"""The listed entries of one store: packed rows, and the names of their keys."""
-
-
-def entries_of(listed: Sequence[Listed], wanted: bytes, buckets: int) -> Entries:
-    """Take the entries of the wanted buckets; one that a store listed twice alike is one."""
-    return dict(row for part in listed for row in packed_rows(part, wanted, buckets))
-
-
 def differing_keys(
-    stores: Sequence[Entries], naming: Naming, tolerance_ms: int
+    stores: Sequence[Listing], naming: Naming, tolerance_ms: int
 ) -> tuple[tuple[Key, ...], int]:
     """Name the keys that the stores do not agree in; give as well how many keys there are in all.
 
-    They agree where each has the entry, with one digest and expiries within the tolerance. Rows
-    that all have as they are, nearly all where one clock tells when entries expire, are not
-    unpacked. Of several entries of one key the last one counts.
+    They agree where each has the entry, with one digest and expiries within the tolerance: those
+    rows, nearly all, are not unpacked. Of several entries of one key the last one counts.
     """
-    alike = set(stores[0]).intersection(*stores[1:])
+    alike = _alike([store.tails() for store in stores], tolerance_ms)
     others = [
-        {
-            row.key: row
-            for row in (row_of(*each) for each in entries.items() if each[0] not in alike)
-        }
-        for entries in stores
+        {row.key: row for row in (row_of(*each) for each in store.rows(alike))} for store in stores
     ]
     union = dict.fromkeys(key for rows in others for key in rows)
     found = []
@@ -156,7 +146,22 @@ def differing_keys(
         rows = [each[key] for each in others if key in each]
         if len(rows) < len(stores) or _differ(rows, tolerance_ms):
             found.append(Key(name=rows[0].name, naming=naming))
-    return tuple(found), len(union.keys() | {packed[:KEY_BYTES] for packed in alike})
+    return tuple(found), len(union.keys() | {mark[:KEY_BYTES] for mark in alike})
+
+
+def _alike(stores: Sequence[dict[bytes, int]], tolerance_ms: int) -> set[bytes]:
+    """Choose what all stores have, with expiries within the tolerance: a loop in C for each step.
+
+    A length is in the last bits beside each expiry, and the same in all of them. All go by the
+    order of the first one, in which its entries lie in memory.
+    """
+    if not stores:
+        return set()
+    first, *others = stores
+    tails = [first.values(), *(map(other.get, first, repeat(_NOWHERE)) for other in others)]
+    every = list(zip(*tails, strict=True))
+    apart = map(sub, map(max, every), map(min, every))
+    return set(compress(first, map((tolerance_ms << LENGTH_BITS).__ge__, apart)))
 
 
 def _differ(rows: Sequence[Row], tolerance_ms: int) -> bool:

@@ -68,11 +68,12 @@ def lane_shift_ms(
     return round(shift_seconds * 1000)
 
 
-def choose(stores: Sequence[Sums]) -> Choice:
+def choose(stores: Sequence[Sums], *, are_listed: bool = False) -> Choice:
     """Choose what to list: all that differs, unless that is far more than can be of use.
 
-    Then only some buckets are, for examples. How many entries differ is told by the share of
-    buckets that hold a difference, as if differences had been thrown into buckets at random.
+    Then only some buckets are, for examples; where all rows are listed anyway (``are_listed``), all
+    that differs is chosen in any case. How many entries differ is told by the share of buckets that
+    hold a difference, as if differences had been thrown into buckets at random.
     """
     entries, expiries = differing(stores)
     sizes = [max(held) for held in zip(*map(counts, stores), strict=True)]
@@ -80,9 +81,10 @@ def choose(stores: Sequence[Sums]) -> Choice:
     agreeing = sum(sizes) - sum(sizes[place] for place in both)
     rows = sum(sizes[place] for place in both)
     is_jitter = len(expiries) > len(entries) and 2 * len(expiries) > len(sizes)
-    if rows <= FEW_ROWS or (
+    is_little = rows <= FEW_ROWS or (
         rows <= MOST_ROWS and _estimate(len(entries), len(sizes)) <= MOST_DIFFERENCES
-    ):
+    )
+    if are_listed or is_little:
         return Choice(
             places=tuple(sorted(both)), agreeing=agreeing, is_whole=True, is_jitter=is_jitter
         )
