@@ -15,6 +15,7 @@ from cachecheck.agent.caches import backend_for, cache_for
 from cachecheck.agent.demands import Unmet, demand_collect, demand_survey
 from cachecheck.agent.holding import Holdings, Outcome
 from cachecheck.agent.truth import Allowance
+from cachecheck.agent.yielding import giving_way
 from cachecheck.errors import StoreError
 from cachecheck.sums import Summer
 from cachecheck.wire import (
@@ -84,7 +85,8 @@ def answer(request: AnyRequest, conf: Conf, worker: Worker, received_at: float) 
     if not _is_meant(request, worker):
         return Elsewhere(worker=worker, received_at=received_at, sent_at=time.time())
     try:
-        return _answered(request, conf, worker, received_at)
+        with giving_way():
+            return _answered(request, conf, worker, received_at)
     except Unmet as exc:
         retry_seconds = BUSY_RETRY_SECONDS if exc.reason == "busy" else None
         return refusal(

@@ -73,6 +73,19 @@ def test_what_the_application_wrote_is_read_as_a_pickle(
     assert readings[-1] == Missing()
 
 
+def test_a_connection_of_ours_says_nothing_of_its_library(
+    look: Callable[..., Any], redis_server: RedisServer
+) -> None:
+    cache, backend = look(redis_server.url)
+    cache.set("key", "value")
+    with redis_server.client() as client:
+        client.config_resetstat()
+        assert len(read(backend, "key")) == 1
+        errors = client.info("errorstats").get("errorstat_ERR", {"count": 0})
+        assert errors["count"] <= 1  # CLIENT NO-TOUCH, which servers before 7.2 do not know
+        assert "cmdstat_client|setinfo" not in client.info("commandstats")
+
+
 def test_it_is_known_by_its_class_and_is_a_store_like_any_redis(
     look: Callable[..., Any], redis_server: RedisServer
 ) -> None:

@@ -94,6 +94,20 @@ def test_the_applications_own_connection_is_untouched(cache: Any) -> None:
     assert cache.get("key") == "value"
 
 
+def test_a_connection_of_ours_says_nothing_of_its_library(
+    cache: Any, redis_server: RedisServer
+) -> None:
+    """redis-py reads its version from a file each time; servers before 7.2 count two errors."""
+    cache.set("key", "value")
+    with redis_server.client() as client:
+        client.config_resetstat()
+        with closing(RedisBackend("default", cache).store()) as store:
+            assert isinstance(next(store.read(["shop:1:key"], always)), Stored)
+        errors = client.info("errorstats").get("errorstat_ERR", {"count": 0})
+        assert errors["count"] <= 1  # CLIENT NO-TOUCH, which servers before 7.2 do not know
+        assert "cmdstat_client|setinfo" not in client.info("commandstats")
+
+
 def test_reads_go_to_the_write_server_and_each_replica_is_read_by_itself(
     make_cache: Callable[..., BaseCache], start_redis: Callable[..., RedisServer]
 ) -> None:

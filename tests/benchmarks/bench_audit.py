@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _KEYS = int(os.environ.get("BENCH_KEYS", "200000"))
-_ROUNDS = 5
+_ROUNDS = 8
 _AUDITS = 10
 _DEBUG = ("--enable-debug-command", "yes")
 _ENVIRONMENT = {

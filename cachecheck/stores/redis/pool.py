@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from cachecheck.stores.redis.library import library_of, of_library
@@ -50,8 +51,24 @@ def _take_over(pool: Any, timeout_seconds: float) -> None:
         retry_on_timeout=False,
         retry_on_error=[],
     )
+    _connect_plainly(pool.connection_kwargs, library)
     if "path" not in pool.connection_kwargs:  # redis-py 5 refuses it for Unix sockets
         pool.connection_kwargs["socket_connect_timeout"] = timeout_seconds
+
+
+def _connect_plainly(options: dict[str, Any], library: str) -> None:
+    """Neither name the library on connecting nor ask for notices of maintenance.
+
+    To know its version, redis-py reads a file for each connection, which takes longer than all else
+    about it. Servers that do not know such a command count an error each time.
+    """
+    for name in [name for name in options if name.startswith("maint_notifications")]:
+        del options[name]
+    if find_spec(f"{library}.driver_info") is None:  # redis-py before 7.2, and valkey-py
+        options.update(lib_name=None, lib_version=None)
+    else:
+        driver = of_library(library, "driver_info", "DriverInfo")
+        options.update(driver_info=driver(name="", lib_version=""))  # of None 7.2 makes a default
 
 
 def _take_over_sentinels(pool: Any) -> None:

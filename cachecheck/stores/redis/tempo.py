@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 FEWEST_KEYS, FIRST_KEYS, MOST_KEYS = 10, 200, 1000
-GENTLE_KEYS = 200  # on a node: its application waits while the server answers us
+GENTLE_KEYS = 100  # on a node: its application waits while the server answers us
 TARGET_SECONDS = 0.005
 MOST_BYTES = 4 << 20
 
