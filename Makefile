@@ -15,7 +15,7 @@ RERUNS ?= --reruns 1
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q
 
-.PHONY: help demo test check bench suite fuzz clean servers matrix
+.PHONY: help demo test check coverage bench suite fuzz clean servers matrix
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile | expand -t 16
@@ -26,13 +26,17 @@ demo: .venv/.demo ## check a real fleet on this machine that has faults in it
 test: .venv/.dev servers ## run the tests
 	$(BIN)/pytest -n $(JOBS) --dist loadfile $(RERUNS)
 
-check: .venv/.dev servers matrix ## do all that CI does
+check: ## do all that CI does
+	@$(MAKE) -j3 --no-print-directory .venv/.dev servers matrix
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(RERUNS) --cov --cov-report=term
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(RERUNS)
 	tests/matrix test "$(MATRIX)" -n $(JOBS) --dist loadfile $(RERUNS) $(MATRIX_TESTS)
+
+coverage: .venv/.dev servers ## run the tests and tell which lines none of them ran
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(RERUNS) --cov --cov-report=term
 
 bench: .venv/.bench servers ## measure; tests/benchmarks
 	$(BIN)/python -m pytest tests/benchmarks -q -s \

@@ -13,7 +13,7 @@ Rounds with and without an audit take turns. The node and its Redis have one pro
 themselves, so that what is measured is the audit on the node, and not the coordinator beside it.
 Whoever asks goes first on the other processor, where that is allowed (to root), at a priority in
 real time: it would be elsewhere, and must not wait for the coordinator and the other node before it
-sends and looks at the clock. What it waited there was up to half of what was measured.
+sends and looks at the clock. What it waited there was a third of what was measured.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _KEYS = int(os.environ.get("BENCH_KEYS", "200000"))
 _ROUNDS = 4
 _PER_SECOND = 50
 _SECONDS = 8
-_AHEAD = 10  # in steps of niceness
+_BEHIND = 10  # in steps of niceness
 _REDIS = "django.core.cache.backends.redis.RedisCache"
 
 
@@ -82,7 +82,7 @@ class _Audit:
         urls = [f"{node.name}={node.url}" for node in nodes]
         options = ["--all", "--settle", "0", "--no-progress", "--exit-zero", "--deadline", "120"]
         check = [sys.executable, "-m", "cachecheck", "check", *urls, *options]
-        self._command = ["nice", "-n", str(_AHEAD), *check]
+        self._command = ["nice", "-n", str(_BEHIND), *check]
         self._over = threading.Event()
 
     def __enter__(self) -> Self:

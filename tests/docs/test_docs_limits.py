@@ -48,7 +48,7 @@ from cachecheck.stores.direct import parsing
 from cachecheck.stores.direct.members import _MAX_REPLICAS
 from cachecheck.stores.memcached import connection, dump
 from cachecheck.stores.memcached import store as memcached_store
-from cachecheck.stores.redis import bulk, pool
+from cachecheck.stores.redis import GENTLE_KEYS, bulk, pool
 from cachecheck.stores.redis import store as redis_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "limits.md").read_text("utf-8")
@@ -62,6 +62,7 @@ IN_CODE = {
     "answer": wire.MAX_ANSWER_BYTES,
     "age of a request, either way": MAX_AGE_SECONDS,
     "one slice of that work, followed by a sleep as long": budget.SLICE_SECONDS * 1000,
+    "keys that a node asks a Redis for at once": GENTLE_KEYS,
     "wall time of one probe, in multiples of its budget": budget.WALL_FACTOR,
     "readings at once in one worker": answers.READS_AT_ONCE,
     "moves of canaries at once in one worker": answers.MOVES_AT_ONCE,
