@@ -15,6 +15,7 @@ from redis._parsers import _RESP2Parser, _RESP3Parser
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.stores.redis import RedisStore, bulk, our_client
 from cachecheck.stores.redis.tempo import FEWEST_KEYS, FIRST_KEYS, MOST_KEYS, Tempo
+from cachecheck.stores.redis.wire import pack_pairs
 from cachecheck.sums import NEVER
 
 if TYPE_CHECKING:
@@ -382,3 +383,11 @@ def test_a_walk_keeps_nothing_once_it_is_over(redis_server: RedisServer) -> None
         assert alive() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("keys", [[b"a"], [b"one", b"two"], [b"one", b"eleven", b""]])
+def test_commands_are_packed_as_redis_py_packs_them(keys: list[bytes]) -> None:
+    packed = redis.connection.Connection().pack_commands(
+        command for key in keys for command in [("PTTL", key), ("GETRANGE", key, 0, 99)]
+    )
+    assert pack_pairs(keys, b"PTTL", b"GETRANGE", b"0", b"99") == b"".join(packed)

