@@ -293,18 +293,35 @@ def test_rows_come_back_as_they_were_listed(store: list[Entry]) -> None:
         ]
 
 
-@given(stores, st.sets(st.integers(0, 31)))
-def test_rows_of_some_buckets_are_those_and_no_others(store: list[Entry], places: set[int]) -> None:
-    listed = summed(store).listed()
+@given(kinds, stores)
+def test_what_is_kept_and_what_is_listed_are_the_same_rows(by: Kind, store: list[Entry]) -> None:
+    summer = summed(store, by=by)
+    kept, listed = summer.kept("stored"), summer.listed("stored")
+    assert kept is not None
     assert listed is not None
-    wanted = bitmap_of(places, 32)
-    within = Buckets(SEED, summing(buckets=32), wanted)
-    found = Listing([listed], wanted, 32)
-    rows = [row for row in rows_of(listed) if row.name.encode() in within]
-    assert [row_of(*each) for each in found.rows()] == rows
-    assert len(found.tails()) == len(rows)
-    some = set(list(found.tails())[::2])
-    assert [row_of(*each) for each in found.rows(some)] == rows[1::2]
+    assert kept.naming == "stored"
+    assert list(rows_of(kept)) == list(rows_of(listed))
+
+
+@given(kinds, stores, st.integers(4, 16), st.data())
+def test_rows_of_some_buckets_are_those_and_no_others(
+    by: Kind, store: list[Entry], bits: int, data: st.DataObject
+) -> None:
+    buckets = 1 << bits
+    summer = summed(store, by=by, buckets=buckets)
+    held = counts(summer.sums())
+    filled = [place for place in range(buckets) if held[place]]
+    some_places = st.sets(st.sampled_from(filled)) if filled else st.just(set())
+    wanted = bitmap_of(data.draw(some_places | st.sets(st.integers(0, buckets - 1))), buckets)
+    within = Buckets(SEED, summing(buckets=buckets, by=by), wanted)
+    for listed in (summer.listed(), summer.listed(level=0), summer.kept()):
+        assert listed is not None
+        found = Listing([listed], wanted, buckets)
+        rows = [row for row in rows_of(listed) if row.name.encode() in within]
+        assert [row_of(*each) for each in found.rows()] == rows
+        assert len(found.tails()) == len(rows)
+        some = set(list(found.tails())[::2])
+        assert [row_of(*each) for each in found.rows(some)] == rows[1::2]
 
 
 def test_an_entry_is_digested_otherwise_than_where_it_is_read_by_itself() -> None:
@@ -318,8 +335,10 @@ def test_more_rows_than_were_to_be_kept_are_none() -> None:
     summer = Summer(SEED, summing(), most_rows=2)
     add(summer, [one(b"a"), one(b"b")])
     assert summer.listed() is not None
+    assert summer.kept() is not None
     add(summer, [one(b"c")])
     assert summer.listed() is None
+    assert summer.kept() is None
     assert Summer(SEED, summing()).listed() is None
 
 

@@ -11,6 +11,8 @@ expiries are then less than a lane apart, one by one. A plain sum of expiries wo
 
     summer ──► buckets   what is summed and how; sums packed, added up, compared
        └─────► rows      entries of some buckets, one by one
+                 ▲
+              listing    what was listed of a store, looked through
 """
 
 from __future__ import annotations
@@ -31,17 +33,17 @@ from cachecheck.sums.buckets import (
     differing,
     empty,
 )
+from cachecheck.sums.listing import Listing, rows_of
 from cachecheck.sums.rows import (
     KEY_BYTES,
     LENGTH_BITS,
     MAX_NAMES_BYTES,
     ROW_BYTES,
+    Kept,
     Listed,
-    Listing,
     Row,
     by_rows,
     row_of,
-    rows_of,
 )
 from cachecheck.sums.summer import Summer
 from cachecheck.sums.terms import Kind
@@ -57,6 +59,7 @@ __all__ = [
     "NEVER",
     "ROW_BYTES",
     "Buckets",
+    "Kept",
     "Kind",
     "Listed",
     "Listing",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cachecheck.model import Naming
-    from cachecheck.sums.rows import Listed
+    from cachecheck.sums.rows import Kept, Listed
     from cachecheck.sums.terms import Terms
 
 _Item = TypeVar("_Item")
@@ -65,6 +65,10 @@ class Summer:
     def sums(self) -> Sums:
         """Give the sums so far."""
         return pack(self.summing.buckets, (self._counts, *columns(self._totals)))
+
+    def kept(self, naming: Naming = "logical") -> Kept | None:
+        """Give all entries so far as they are; None where they are more than were to be kept."""
+        return None if self._kept is None else self._kept.kept(naming)
 
     def listed(self, naming: Naming = "logical", *, level: int = 1) -> Listed | None:
         """Give the rows of all entries so far; None where they are more than were to be kept.

@@ -22,7 +22,7 @@ from cachecheck.model import (
     Versions,
     Worker,
 )
-from cachecheck.sums import Listed, Sums
+from cachecheck.sums import Kept, Listed, Sums
 from cachecheck.survey import Summary
 from cachecheck.wire.messages import (
     MAX_BUILDERS,
@@ -68,14 +68,14 @@ class Surveyed(Answer, tag="surveyed", frozen=True, kw_only=True):
     """The answer to ``Survey``: one page summed up; ``cursor`` None means it was the last.
 
     Where sums were asked for, ``sums`` are the page's, or None: the worker keeps them.
-    ``listed`` are the page's rows, from a store that the coordinator reads by itself, where they
-    are few enough to be kept at once.
+    ``kept`` are the page's rows, from a store that the coordinator reads by itself, where they are
+    few enough to be kept at once.
     """
 
     summary: Summary
     cursor: Text | None
     sums: Sums | None = None
-    listed: Listed | None = None
+    kept: Kept | None = None
 
 
 class Gathered(Answer, tag="gathered", frozen=True, kw_only=True):

@@ -263,16 +263,16 @@ def test_two_stores_with_different_prefixes_have_the_same_sums(
 def test_few_entries_are_listed_with_their_sums(redis_server: RedisServer) -> None:
     fill(redis_server, range(50))
     spec = parse_store(f"{redis_server.url}?prefix=shop")
-    assert surveyed(spec, summing=SUMMING).listed is None
+    assert surveyed(spec, summing=SUMMING).kept is None
     page = surveyed(spec, summing=SUMMING, sample=3, with_rows=True)
-    assert page.listed is not None
+    assert page.kept is not None
     assert page.sums is not None
     assert sum(counts(page.sums)) == 50
-    rows = {row.name: row.expires_ms for row in rows_of(page.listed)}
+    rows = {row.name: row.expires_ms for row in rows_of(page.kept)}
     assert rows == {
         str(number): 4_000_000_000_000 + number if number % 2 else None for number in range(50)
     }
-    assert sorted(map(tuple, collected(spec))) == sorted(map(tuple, rows_of(page.listed)))
+    assert sorted(map(tuple, collected(spec))) == sorted(map(tuple, rows_of(page.kept)))
     assert len(page.summary.sample) == 3
 
 

@@ -101,7 +101,7 @@ class Auditor:
         whole = {unit: sums for unit, sums in summed.items() if sums.failure is None}
         if len(whole) < SEVERAL:
             return Audit(surveys=surveys, is_whole=False)
-        are_listed = all(sums.listed is not None for sums in whole.values())
+        are_listed = all(sums.kept is not None for sums in whole.values())
         choice = choose([sums.sums for sums in whole.values()], are_listed=are_listed)
         if not choice.places:
             is_whole = len(whole) == len(summed)
@@ -191,7 +191,7 @@ class Auditor:
         self._progress.stage(f"Listing what differs in {self._cohort.cache}", len(summed))
 
         async def one(unit: Unit, walk: Walk) -> StoreRows:
-            kept = summed[unit].listed
+            kept = summed[unit].kept
             if kept is not None:
                 return StoreRows(listed=kept)
             note = self._progress.track(unit.node, summed[unit].summary.scanned)

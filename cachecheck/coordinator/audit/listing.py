@@ -14,7 +14,16 @@ from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.coordinator.audit.scheme import MOST_ROWS
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Key, Value
-from cachecheck.sums import KEY_BYTES, LENGTH_BITS, ROW_BYTES, Listed, by_rows, row_of, rows_of
+from cachecheck.sums import (
+    KEY_BYTES,
+    LENGTH_BITS,
+    ROW_BYTES,
+    Kept,
+    Listed,
+    by_rows,
+    row_of,
+    rows_of,
+)
 from cachecheck.wire import Collect, Collected
 
 if TYPE_CHECKING:
@@ -39,7 +48,7 @@ _NOWHERE = -1 << 64  # apart from every expiry
 class StoreRows(Value, frozen=True, kw_only=True):
     """The entries that were listed of a store; ``failure`` says why some are missing."""
 
-    listed: tuple[Listed, ...]
+    listed: tuple[Listed | Kept, ...]
     failure: str | None = None
 
 
@@ -51,18 +60,18 @@ async def list_store(
     Where far fewer are listed, something was passed over: a server that took over in the middle
     begins elsewhere at the same cursor. That is a failure, since what is not listed is not seen.
     """
-    found = await _listed(walk, wanted, ledger, note)
-    rows = sum(len(part.rows) for part in found.listed) // ROW_BYTES
+    listed, failure = await _listed(walk, wanted, ledger, note)
+    rows = sum(len(part.rows) for part in listed) // ROW_BYTES
     is_short = rows < LEAST_SHARE_LISTED * summed and rows < summed - FEW_ROWS_SHORT
-    if found.failure is None and is_short:
-        return StoreRows(listed=found.listed, failure=f"it listed {rows} of {summed} entries")
-    return found
+    if failure is None and is_short:
+        failure = f"it listed {rows} of {summed} entries"
+    return StoreRows(listed=listed, failure=failure)
 
 
 async def _listed(
     walk: Walk, wanted: bytes, ledger: Ledger, note: Callable[[int], None]
-) -> StoreRows:
-    """List page after page.
+) -> tuple[tuple[Listed, ...], str | None]:
+    """List page after page; give why that ended too soon, or None.
 
     Nothing is kept on the nodes meanwhile: where one is lost, another goes on at the same place.
     A store that is read directly is listed anew.
@@ -76,14 +85,14 @@ async def _listed(
     pauses, relief = Pauses(), Relief()
     while done.cursor is not None:
         if not walk.has_time:
-            return StoreRows(listed=done.listed, failure=walk.out_of_time)
+            return done.listed, walk.out_of_time
         outcome = await walk.ask(_request(walk, wanted, done.cursor), units[turn % len(units)])
         page, page_names_bytes = _checked(outcome)
         turn += 1
         if isinstance(page, str):
             failures += 1
             if failures > max(_AGAIN, len(units)):
-                return StoreRows(listed=done.listed, failure=page)
+                return done.listed, page
             if walk.is_direct:  # its server may be another one by now, where no cursor holds
                 done = Collection(wanted=wanted, listed=(), cursor="")
             await asyncio.sleep(_RETRY_SECONDS * failures)
@@ -92,13 +101,13 @@ async def _listed(
         rows += len(page.listed.rows) // ROW_BYTES
         names_bytes += page_names_bytes
         if rows > MOST_LISTED_ROWS or names_bytes > MOST_NAMES_BYTES:
-            return StoreRows(listed=(), failure="it lists far more than its sums told of")
+            return (), "it lists far more than its sums told of"
         listed = (*done.listed, page.listed) if page.listed.rows else done.listed
         done = Collection(wanted=wanted, listed=listed, cursor=page.cursor)
         ledger.note_collected(walk.terms.name, done)
         if page.cursor is not None:
             await (relief.after(page) if walk.is_direct else pauses.after(outcome))
-    return StoreRows(listed=done.listed)
+    return done.listed, None
 
 
 def _request(walk: Walk, wanted: bytes, cursor: str) -> Callable[[tuple[str, ...]], Collect]:

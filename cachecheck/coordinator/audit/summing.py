@@ -17,7 +17,7 @@ from cachecheck.coordinator.audit.ledger import Summed
 from cachecheck.coordinator.audit.pacing import Pauses, Relief, demand, pages_of
 from cachecheck.errors import MalformedMessage
 from cachecheck.model import Value
-from cachecheck.sums import Listed, Sums, add_up, empty
+from cachecheck.sums import Kept, Sums, add_up, empty
 from cachecheck.survey import Summary, merge
 from cachecheck.wire import Gather, Gathered, Survey, Surveyed
 
@@ -39,13 +39,13 @@ MOST_HELD_PAGES = 4_000  # of the 5,000 that a worker keeps
 class StoreSums(Value, frozen=True, kw_only=True):
     """What came of summing a store; ``failure`` says why it is not whole.
 
-    ``listed`` are all of its rows, where they were few enough to be kept at once.
+    ``kept`` are all of its rows, where they were few enough to be kept at once.
     """
 
     summary: Summary
     sums: Sums
     failure: str | None = None
-    listed: tuple[Listed, ...] | None = None
+    kept: tuple[Kept, ...] | None = None
 
 
 async def sum_store(walk: Walk, ledger: Ledger, note: Callable[[int], None]) -> StoreSums:
@@ -75,7 +75,7 @@ class _Attempt:
         self._walk = walk
         self._ledger = ledger
         self._note = note
-        self._listed: list[Listed] | None = []
+        self._kept: list[Kept] | None = []
         before = ledger.summed(walk.terms.name)
         if before is None:
             self._begin()
@@ -87,12 +87,12 @@ class _Attempt:
         self._cursor: str | None = None
         self._pages = 0
         self._is_done = False
-        self._listed = []
+        self._kept = []
 
     def _take_up(self, before: Summed) -> None:
         self._summary, self._sums, self._cursor = before.summary, before.sums, before.cursor
         self._pages, self._is_done = before.pages, before.cursor is None
-        self._listed = None
+        self._kept = None
         self._note(before.summary.scanned)
 
     async def run(self) -> str | None:
@@ -105,8 +105,8 @@ class _Attempt:
         self._begin()
 
     def result(self, failure: str | None) -> StoreSums:
-        listed = None if self._listed is None else tuple(self._listed)
-        return StoreSums(summary=self._summary, sums=self._sums, failure=failure, listed=listed)
+        kept = None if self._kept is None else tuple(self._kept)
+        return StoreSums(summary=self._summary, sums=self._sums, failure=failure, kept=kept)
 
     def _add(self, sums: Sums) -> None:
         buckets = self._walk.terms.summing.buckets
@@ -156,20 +156,20 @@ class _Directly(_Attempt):
             if page.sums is None:
                 return "it answered without sums"
             self._add(page.sums)
-            self._keep_rows(page.listed)
+            self._keep_rows(page.kept)
             self._count(page)
             self._keep()
             if not self._is_done:
                 await relief.after(page)
         return None
 
-    def _keep_rows(self, listed: Listed | None) -> None:
-        if self._listed is None or listed is None:
-            self._listed = None
+    def _keep_rows(self, kept: Kept | None) -> None:
+        if self._kept is None or kept is None:
+            self._kept = None
             return
-        self._listed.append(listed)
+        self._kept.append(kept)
         if self._summary.entries > MOST_KEPT_ROWS:
-            self._listed = None
+            self._kept = None
 
 
 class _Party:
@@ -192,7 +192,7 @@ class _ThroughNodes(_Attempt):
 
     def __init__(self, walk: Walk, ledger: Ledger, note: Callable[[int], None]) -> None:
         super().__init__(walk, ledger, note)
-        self._listed = None
+        self._kept = None
         self._parties = [_Party(unit) for unit in pages_of(walk.unit)]
         self._given_up: list[_Party] = []
         self._pauses = Pauses()
@@ -200,7 +200,7 @@ class _ThroughNodes(_Attempt):
 
     def start_over(self) -> None:
         super().start_over()
-        self._listed = None
+        self._kept = None
         still = {party.unit.node for party in self._parties}
         self._given_up = [party for party in self._parties if party.held]
         units = [unit for unit in pages_of(self._walk.unit) if unit.node in still]

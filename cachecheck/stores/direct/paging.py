@@ -66,7 +66,7 @@ def survey(spec: StoreSpec, store: Store, request: Survey, seen: Seen, pace: Pac
         summary=summary,
         cursor=walked.cursor,
         sums=taking.summer.sums(),
-        listed=taking.summer.listed(level=_UNPACKED),
+        kept=taking.summer.kept(),
         **seen.times(),
     )
 
