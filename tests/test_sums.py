@@ -324,6 +324,13 @@ def test_rows_of_some_buckets_are_those_and_no_others(
         assert [row_of(*each) for each in found.rows(some)] == rows[1::2]
 
 
+def test_an_expiry_that_is_later_than_fits_is_the_latest_and_never_stays_never() -> None:
+    summer = summed([one(b"a", expiry=2**47), one(b"b", expiry=2**47 - 1), one(b"c", expiry=NEVER)])
+    for listed in (summer.listed(), summer.kept()):
+        assert listed is not None
+        assert [row.expires_ms for row in rows_of(listed)] == [2**47 - 1, 2**47 - 1, None]
+
+
 def test_an_entry_is_digested_otherwise_than_where_it_is_read_by_itself() -> None:
     listed = summed([one()]).listed()
     assert listed is not None

@@ -41,8 +41,12 @@ class Lanes:
 
 
 def columns(totals: Sequence[int]) -> Iterator[list[int]]:
-    """Give what adds up in the totals of buckets: terms (low, high), and the lanes."""
+    """Give what adds up in the totals of buckets: terms (low, high), and the lanes.
+
+    A total that is negative has nothing in its lanes.
+    """
     yield from (_field(totals, begins) for begins in (0, 64))
+    totals = [max(total, 0) for total in totals]
     lane = _field(totals, _WHOLES)
     yield lane
     for rest in range(LANES - 1, 0, -1):

@@ -87,6 +87,7 @@ class Packing:
     """Rows in the making: their parts as columns, which are put together in the end."""
 
     def __init__(self) -> None:
+        self.names_bytes = 0
         self._parts: list[tuple[bytes, bytes, bytes, bytes, bytes]] = []
 
     def add(self, terms: Terms, expiries_ms: Sequence[int], names: Sequence[bytes]) -> None:
@@ -95,11 +96,10 @@ class Packing:
             lengths = _big("H", list(map(len, names)))
         except OverflowError as exc:
             raise ValueError("a name that is too long for a row") from exc
-        if max(expiries_ms, default=0) > _LATEST:
-            expiries_ms = [min(expiry, _LATEST) for expiry in expiries_ms]
         keys, entries = (_narrowed(column, terms.width) for column in terms.packed())
-        expiries = _big("q", expiries_ms)  # -1 is all ones: never
-        self._parts.append((keys, entries, expiries, lengths, b"".join(names)))
+        joined = b"".join(names)
+        self.names_bytes += len(joined)
+        self._parts.append((keys, entries, _big("q", expiries_ms), lengths, joined))
 
     def kept(self, naming: Naming) -> Kept:
         """Give all rows so far as they are."""
@@ -147,7 +147,13 @@ def _picked(code: str, column: bytes, places: Sequence[int]) -> bytes:
 
 
 def _byte_columns(keys: bytes, entries: bytes, expiries: bytes, lengths: bytes) -> list[bytes]:
-    """Give the first bytes of all rows, the second bytes, and so on."""
+    """Give the first bytes of all rows, the second bytes, and so on.
+
+    Of expiries six bytes are told: -1 is all ones, and what is later than fits is the latest.
+    """
+    numbers = turned(array("q", expiries))
+    if max(numbers, default=0) > _LATEST:
+        expiries = _big("q", [min(number, _LATEST) for number in numbers])
     return [
         *(keys[byte::_WIDE] for byte in range(KEY_BYTES)),
         *(entries[byte::_WIDE] for byte in range(_ENTRY_BYTES)),

@@ -66,6 +66,11 @@ class Summer:
         """Give the sums so far."""
         return pack(self.summing.buckets, (self._counts, *columns(self._totals)))
 
+    @property
+    def names_bytes(self) -> int:
+        """Tell how long the names of all rows so far are together; 0 where none are kept."""
+        return 0 if self._kept is None else self._kept.names_bytes
+
     def kept(self, naming: Naming = "logical") -> Kept | None:
         """Give all entries so far as they are; None where they are more than were to be kept."""
         return None if self._kept is None else self._kept.kept(naming)
@@ -81,8 +86,8 @@ class Summer:
         """Add each entry to the total of its bucket, in one addition."""
         totals, counts, shift = self._totals, self._counts, place_shift(self.summing.buckets)
         parts = terms.with_expiries(expiries_ms, self._lanes)
-        places = [head >> shift for head in terms.heads()]
-        for place, part in zip(places, parts, strict=True):
+        for head, part in zip(terms.heads(), parts, strict=True):
+            place = head >> shift
             totals[place] += part
             counts[place] += 1
 

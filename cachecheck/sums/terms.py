@@ -50,7 +50,7 @@ class Terms(Protocol):
         ...
 
     def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
-        """Give the terms of all entries, none of them negative."""
+        """Give the terms of all entries; none of them is negative, or none counts in lanes."""
         ...
 
 
@@ -145,7 +145,7 @@ class Hashes:
         if persists is not None or flags is not None:
             marks = zip(persists or repeat(0), flags or repeat(0), values, strict=False)
             stored = [mark if mark[0] or mark[1] else mark[2] for mark in marks]
-        return self._kind(_signed(map(hash, names)), _signed(map(hash, stored)))
+        return self._kind(list(map(hash, names)), list(map(hash, stored)))
 
 
 class _Hashed:
@@ -157,19 +157,21 @@ class _Hashed:
 
     width = 8
 
-    def __init__(self, keys: array[int], values: array[int]) -> None:
+    def __init__(self, keys: Sequence[int], values: Sequence[int]) -> None:
         self._keys, self._values = keys, values
+        self._packed_keys = array("q", keys)
 
     def heads(self) -> Sequence[int]:
         first = 3 if sys.byteorder == "little" else 0
-        return array("H", self._keys.tobytes())[first::4]
+        return array("H", self._packed_keys.tobytes())[first::4]
 
     def packed(self) -> tuple[bytes, bytes]:
-        return _big(self._keys), _big(self._values)
+        return _big(self._packed_keys), _big(array("q", self._values))
 
     def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
-        keys = [key | 1 for key in _unsigned(self._keys)]  # odd: it forgets no bit of an expiry
-        return map(mul, keys, map(add, _unsigned(self._values), lanes.factors(expiries_ms)))
+        keys = [key & _MASK | 1 for key in self._keys]  # odd: it forgets no bit of an expiry
+        values = [value & _MASK for value in self._values]
+        return map(mul, keys, map(add, values, lanes.factors(expiries_ms)))
 
 
 class _PlainlyHashed(_Hashed):
@@ -178,15 +180,7 @@ class _PlainlyHashed(_Hashed):
     def with_expiries(self, expiries_ms: Sequence[int], lanes: Lanes) -> Iterable[int]:
         lane_ms = lanes.lane_ms
         numbers = [expiry_ms // lane_ms for expiry_ms in expiries_ms]
-        return _unsigned(_signed(map(hash, zip(self._keys, self._values, numbers, strict=True))))
-
-
-def _signed(hashes: Iterable[int]) -> array[int]:
-    return array("q", list(hashes))  # which takes half as long as from an iterator
-
-
-def _unsigned(hashes: array[int]) -> array[int]:
-    return array("Q", hashes.tobytes())
+        return map(hash, zip(self._keys, self._values, numbers, strict=True))
 
 
 def _big(hashes: array[int]) -> bytes:

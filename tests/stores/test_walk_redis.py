@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import redis
-from redis._parsers import _RESP2Parser, _RESP3Parser
+from redis._parsers import _RESP2Parser
 
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.stores.redis import RedisStore, bulk, our_client
@@ -78,7 +78,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> d
     if request.param == "with hiredis":
         return {}
     monkeypatch.setitem(sys.modules, "hiredis", None)
-    return {"parser_class": _RESP3Parser if redis.VERSION >= (8,) else _RESP2Parser}
+    return {"parser_class": _RESP2Parser}
 
 
 def test_every_entry_is_given_with_value_and_expiry(

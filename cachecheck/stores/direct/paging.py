@@ -130,7 +130,6 @@ class _Taking:
         self.summer = Summer(bytes.fromhex(seed), summing, most_rows=most_rows)
         self._pace = pace
         self._sampling = sampling
-        self._names_bytes = 0
 
     def take(
         self,
@@ -141,10 +140,9 @@ class _Taking:
     ) -> None:
         """Take a batch in."""
         self.summer.add(names, values, expiries_ms, flags)
-        self._names_bytes += sum(map(len, names))
         if self._sampling is not None:
             self._sampling.add(names)
 
     def pace(self) -> bool:
         """Say whether the page goes on."""
-        return self._pace() and self._names_bytes < MAX_PAGE_NAMES_BYTES
+        return self._pace() and self.summer.names_bytes < MAX_PAGE_NAMES_BYTES

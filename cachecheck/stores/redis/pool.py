@@ -50,6 +50,7 @@ def _take_over(pool: Any, timeout_seconds: float) -> None:
         retry=of_library(library, "retry", "Retry")(no_backoff(), 0),
         retry_on_timeout=False,
         retry_on_error=[],
+        protocol=2,  # all that we ask for; where it is 3, messages may come between the answers
     )
     _connect_plainly(pool.connection_kwargs, library)
     if "path" not in pool.connection_kwargs:  # redis-py 5 refuses it for Unix sockets

@@ -70,12 +70,23 @@ def pack_pairs(keys: Sequence[bytes], first: bytes, second: bytes, *arguments: b
     middle = b"\r\n*%d\r\n%b" % (2 + len(arguments), _bulk(second))
     tail = b"\r\n%b" % b"".join(map(_bulk, arguments))
     lengths = {length: b"$%d\r\n" % length for length in set(map(len, keys))}
-    if len(lengths) == 1:  # often enough, and quicker by a third
-        (length,) = lengths.values()
-        head, middle = head + length, middle + length
-    else:
-        keys = [lengths[len(key)] + key for key in keys]
+    if len(lengths) == 1:  # often enough, and quicker by a half
+        ((length, told),) = lengths.items()
+        return _filled(keys, length, (head + told, middle + told, tail))
+    keys = [lengths[len(key)] + key for key in keys]
     return head + (tail + head).join([key + middle + key for key in keys]) + tail
+
+
+def _filled(keys: Sequence[bytes], length: int, around: tuple[bytes, bytes, bytes]) -> bytes:
+    """Put each key twice between these parts: byte by byte of a key, in all of them at once."""
+    hole = bytes(length)
+    form = hole.join(around)
+    filled, joined, each = bytearray(form * len(keys)), b"".join(keys), len(form)
+    first = len(around[0])
+    second = first + length + len(around[1])
+    for place in range(length):
+        filled[first + place :: each] = filled[second + place :: each] = joined[place::length]
+    return bytes(filled)
 
 
 def _bulk(part: bytes) -> bytes:
@@ -95,7 +106,6 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
     invalid = of_library(library_of(connection), "exceptions", "InvalidResponse")
     nothing = object()
     reader = hiredis.Reader(protocolError=invalid, replyError=parse_error, notEnoughData=nothing)
-    pushed = getattr(hiredis, "PushNotification", None)
     gets, feed, buffer = reader.gets, reader.feed, bytearray(_RECEIVED_BYTES)
 
     def receive(answers: int, most_bytes: int) -> list[Any]:
@@ -108,10 +118,7 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
             if most_bytes < 0:
                 raise StoreError("the server answers more than it was asked for")
             feed(buffer, 0, received)  # type: ignore[arg-type]  # it takes any buffer
-            fresh = list(iter(gets, nothing))
-            if pushed in set(map(type, fresh)):
-                fresh = [answer for answer in fresh if type(answer) is not pushed]
-            found += fresh
+            found += iter(gets, nothing)
         return found
 
     return receive
