@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
@@ -154,6 +153,8 @@ def _beside(folder: Path, table: _Table, **changed: Any) -> _Table:
 
 def parse(text: str, path: str) -> Config:
     """Decode the text of a configuration, strictly."""
+    import tomllib  # noqa: PLC0415  a node list needs no file
+
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:

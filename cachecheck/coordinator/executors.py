@@ -71,7 +71,7 @@ def processes(count: int, *, preload: Sequence[str] = ()) -> Iterator[Executor]:
     """
     is_forked = sys.platform == "linux" and threading.active_count() == 1
     if is_forked:
-        _load((_THEIR_WORK, *preload))
+        load((_THEIR_WORK, *preload))
         _freeze()
     others = set(multiprocessing.active_children())
     pool = (Forked if is_forked else ProcessPoolExecutor)(
@@ -92,7 +92,8 @@ def processes(count: int, *, preload: Sequence[str] = ()) -> Iterator[Executor]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _load(names: Sequence[str]) -> None:
+def load(names: Sequence[str]) -> None:
+    """Import modules, but for those that are not installed."""
     for name in names:
         with suppress(ImportError):  # one that is not installed is not needed
             importlib.import_module(name)

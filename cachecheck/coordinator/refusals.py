@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from cachecheck.model import Value
@@ -127,6 +126,8 @@ def _clock(answer: Unsigned) -> str:
 
 def date_offset(headers: Mapping[str, str], now: float) -> float | None:
     """Give the clock of the ``Date`` header minus ours in seconds, to the second."""
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  few runs need it
+
     try:
         return parsedate_to_datetime(headers.get("date", "")).timestamp() - now
     except (TypeError, ValueError, OverflowError):

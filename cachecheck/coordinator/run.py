@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from cachecheck.coordinator.audit import Ledger, State
-from cachecheck.coordinator.canary import let_out
 from cachecheck.coordinator.choosing import chosen_aliases, restricted
 from cachecheck.coordinator.comparing import Work, compare_entries
 from cachecheck.coordinator.contents import heads_in_use
@@ -161,6 +160,8 @@ class _Looking:
             )
         trials: tuple[Trial, ...] = ()
         if options.canary:
+            from cachecheck.coordinator.canary.outing import let_out  # noqa: PLC0415  for few runs
+
             trials = await let_out(self._prober, views, options.settle, self._progress)
         return Observed(
             run=state.run,

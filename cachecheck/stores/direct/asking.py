@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cachecheck.errors import StoreDenied, StoreError, StoreUnreachable
 from cachecheck.model import Failed
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     import redis
 
     from cachecheck.stores.base import RawReading
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A store of several servers, some of which may be out of reach."""
+
+    def reach(self, probe: str) -> None:
+        """Ask for a key; raises ``StoreError`` where no server answers."""
+        ...
 
 
 def ask(client: redis.Redis, *command: str) -> Any:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from cachecheck.stores.direct.bound import BoundStore
 from cachecheck.stores.direct.cluster import ClusterStore
 from cachecheck.stores.direct.spec import address
-from cachecheck.stores.direct.union import open_servers
 from cachecheck.stores.redis import RedisStore, our_client
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def open_store(spec: StoreSpec) -> Store:
         case "cluster":
             return ClusterStore(spec, partial(client_at, spec))
         case "memcached":
+            from cachecheck.stores.direct.union import open_servers  # noqa: PLC0415  on first need
+
             return open_servers(spec)
 
 

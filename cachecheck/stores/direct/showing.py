@@ -10,10 +10,9 @@ from cachecheck.errors import InertUnreadable, StoreError
 from cachecheck.inert import TreeWanted
 from cachecheck.inert.sensitive import is_sensitive
 from cachecheck.model import CacheDescription, Namespace, Value, Versions, Worker
-from cachecheck.stores.direct.asking import raise_unreached
+from cachecheck.stores.direct.asking import Several, raise_unreached
 from cachecheck.stores.direct.cluster import ClusterStore
 from cachecheck.stores.direct.spec import shown_host
-from cachecheck.stores.direct.union import UnionStore
 from cachecheck.stores.namespaces import KEY, stored_key
 from cachecheck.stores.readings import Reader, Telling, guarded, pickled_integer
 from cachecheck.wire import Described, Readings
@@ -115,7 +114,7 @@ def _knock(store: Store, probe: str) -> None:
     Where some of several servers cannot be reached, that stands among the reasons of what cannot
     be done.
     """
-    if isinstance(store, ClusterStore | UnionStore):
+    if isinstance(store, Several):
         store.reach(probe)
         return
     (reading,) = store.read([probe], lambda: True)
