@@ -10,7 +10,6 @@ from cachecheck.model import Failed
 from cachecheck.stores.failures import CREDENTIALS_REFUSED, as_reading, network_reason
 from cachecheck.stores.redis.library import exceptions
 
-_IN_PIPELINE = "caused error: "
 KEY_FORBIDDEN = "the access rules forbid this key"
 NOT_SERVED = "this server of a Redis Cluster does not serve the key"
 
@@ -21,7 +20,7 @@ def foreign_exceptions() -> tuple[type[Exception], ...]:
 
 
 def translate(exc: Exception, command: str) -> StoreError:
-    """Turn an exception, raised or answered in a pipeline, into a ``StoreError``."""
+    """Turn an exception, raised or answered, into a ``StoreError``."""
     if isinstance(exc, exceptions("ResponseError")):
         return _answered(exc, command)
     if isinstance(exc, OSError):
@@ -37,7 +36,7 @@ def reading_of(exc: Exception, command: str) -> Failed:
     Rules that forbid this key say that it is another's; those that forbid the command say nothing
     of the key, which could then not be read.
     """
-    if _text(exc).startswith("WRONGTYPE"):
+    if str(exc).startswith("WRONGTYPE"):
         return Failed(reason="foreign", detail="not a string")
     failure = translate(exc, command)
     if is_command_refused(exc):
@@ -79,7 +78,7 @@ def _answered(exc: Exception, command: str) -> StoreError:
 
 
 def _code(exc: Exception) -> str:
-    code = _text(exc).partition(" ")[0]
+    code = str(exc).partition(" ")[0]
     return code if code.isupper() and code.isalpha() else "an error"
 
 
@@ -88,15 +87,11 @@ def _forbidden(exc: Exception, command: str) -> str:
 
 
 def _is_about_key(exc: Exception) -> bool:
-    return "access" in _text(exc)  # "no permissions to access one of the keys used as arguments"
+    return "access" in str(exc)  # "no permissions to access one of the keys used as arguments"
 
 
 def _is_unknown(exc: Exception) -> bool:
-    return _text(exc).lower().startswith(("unknown command", "unknown subcommand"))
-
-
-def _text(exc: Exception) -> str:
-    return str(exc).rpartition(_IN_PIPELINE)[2]
+    return str(exc).lower().startswith(("unknown command", "unknown subcommand"))
 
 
 def was_refused(answer: object) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cachecheck.errors import StoreError, StoreUnreachable
 from cachecheck.stores.redis.entries import NO_KEY, Absolute, Relative
 from cachecheck.stores.redis.failures import foreign_exceptions, translate, was_refused
 from cachecheck.stores.redis.pool import close_client
+from cachecheck.stores.redis.wire import Wire, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cachecheck.stores.redis.facts import Info
 
 NO_TOUCH: Command = ("CLIENT", "NO-TOUCH", "ON")
+_MOST_BYTES = 64 << 20
 _KEYED = {"STRLEN", "GET", "PEXPIRETIME", "PTTL", "TYPE"}
 
 
@@ -58,11 +60,9 @@ class Server:
     def pipeline(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one go; answers that are errors are given as exceptions."""
         before: tuple[Command, ...] = (NO_TOUCH,) if self.is_left_untouched() else ()
-        with self.translated("reading"):
-            pipeline: Any = self.client().pipeline(transaction=False)
-            for command in (*before, *commands):
-                pipeline.execute_command(*command)
-            answers: list[Any] = pipeline.execute(raise_on_error=False)
+        packed = b"".join(pack(*map(_bytes, command)) for command in (*before, *commands))
+        with self.translated("reading"), closing(Wire(self.client())) as wire:
+            answers = wire.exchange(packed, len(before) + len(commands), _MOST_BYTES)
         answers = answers[len(before) :]
         found = [
             _is_hit(answer)
@@ -125,6 +125,10 @@ class Server:
         if self._client is None:
             self._client = self._connect()
         return self._client
+
+
+def _bytes(part: str | bytes) -> bytes:
+    return part.encode() if isinstance(part, str) else part
 
 
 def _is_hit(answer: object) -> bool:

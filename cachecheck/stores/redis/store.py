@@ -36,7 +36,7 @@ MAX_VALUE_BYTES = 16 << 20
 
 _SCAN_COUNT = 500
 _PAGE_KEYS = 5000
-_BATCH_KEYS = 20
+_WALKED_PER_READ = 5  # keys at once: a node walks 100 of them and reads 20 that are named
 _CURSOR = re.compile("[0-9]{1,20}")
 _IS_CLUSTER = "a Redis Cluster is not read yet"
 
@@ -153,8 +153,9 @@ class RedisStore:
 
     def read(self, keys: Sequence[str], pace: Pace) -> Iterator[RawReading]:
         """Read keys in batches, by size, expiry and value; the caller stops where it likes."""
-        for start in range(0, len(keys), _BATCH_KEYS):
-            batch = [_bytes(key) for key in keys[start : start + _BATCH_KEYS]]
+        most_keys = max(1, self._most_keys // _WALKED_PER_READ)
+        for start in range(0, len(keys), most_keys):
+            batch = [_bytes(key) for key in keys[start : start + most_keys]]
             sized = list(zip(batch, self._sizes(batch), strict=True))
             for run in by_weight((pair, _weight(pair[1])) for pair in sized):
                 yield from self._read_run(run)
@@ -177,7 +178,7 @@ class RedisStore:
             return []
         stored, expiry = [_bytes(key) for key in keys], self._server.expiry
         asking = expiry.commands(stored)
-        each = [(name, key) for key in stored for name in ("TYPE", "MEMORY USAGE")]
+        each = [(*name, key) for key in stored for name in (("TYPE",), ("MEMORY", "USAGE"))]
         answers = self._server.pipeline([*asking, *each])
         if isinstance(expiry, Absolute) and is_command_refused(answers[0]):
             self._server.ask_expiries_relatively()
