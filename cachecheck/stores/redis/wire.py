@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import redis
 
 _RECEIVED_BYTES = 1 << 18
+_FED_BYTES = 1 << 14  # hiredis moves all that it holds, again after each KiB that it parsed
 _OVERHEAD_BYTES = 512  # of an answer beside what was asked for: its length, or an error's text
 
 
@@ -117,8 +118,10 @@ def _receiver(connection: Any) -> Callable[[int, int], list[Any]] | None:
             most_bytes -= received
             if most_bytes < 0:
                 raise StoreError("the server answers more than it was asked for")
-            feed(buffer, 0, received)  # type: ignore[arg-type]  # it takes any buffer
-            found += iter(gets, nothing)
+            for start in range(0, received, _FED_BYTES):
+                fed = min(_FED_BYTES, received - start)
+                feed(buffer, start, fed)  # type: ignore[arg-type]  # it takes any buffer
+                found += iter(gets, nothing)
         return found
 
     return receive
