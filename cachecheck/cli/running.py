@@ -27,7 +27,16 @@ def run(
 
     from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
-    with progress.shown(is_wanted=shows_progress) as bars:
-        return asyncio.run(
-            observe(setup.targets, setup.options, bars, reads=reads, ledger=ledger, heavy=heavy)
+    seen: list[Observed] = []
+
+    async def look() -> None:
+        """Return nothing: ``asyncio.run`` writes its result twice, for an error nobody sees."""
+        seen.append(
+            await observe(
+                setup.targets, setup.options, bars, reads=reads, ledger=ledger, heavy=heavy
+            )
         )
+
+    with progress.shown(is_wanted=shows_progress) as bars:
+        asyncio.run(look())
+    return seen[0]
