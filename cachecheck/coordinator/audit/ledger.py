@@ -78,8 +78,13 @@ class Ledger:
         return self._save is not None
 
     def note_summing(self, cohort: str, summing: Summing) -> None:
-        """Note how a cohort is summed."""
-        self._note(summing=self.state.summing | {cohort: summing})
+        """Note how a cohort is summed, and forget its stores that were summed otherwise.
+
+        Their names begin with that of the cohort and a bar.
+        """
+        summed = self.state.summed.items()
+        others = {store: known for store, known in summed if not store.startswith(f"{cohort}|")}
+        self._note(summing=self.state.summing | {cohort: summing}, summed=others)
 
     def note_summed(self, store: str | None, summed: Summed) -> None:
         """Note how far a store was summed, if it has a name."""
