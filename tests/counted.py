@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.cache import caches
 from django.core.management import call_command
@@ -62,13 +62,22 @@ class Servers:
 
 
 class Counted:
-    """A cache of the site under an alias of its own."""
+    """A cache of the site under an alias of its own; ``made`` are all that were not closed yet."""
+
+    made: ClassVar[list[Counted]] = []
 
     def __init__(self, backend: str = LOCMEM, location: str = "", **params: Any) -> None:
         self.alias = uuid.uuid4().hex
         entry = {"BACKEND": backend, "LOCATION": location or self.alias, **params}
         with override_settings(CACHES={self.alias: entry}):
             self.cache: Any = caches[self.alias]
+        self.made.append(self)
+
+    @classmethod
+    def close_all(cls) -> None:
+        """Close what was made: a diskcache that is not closed leaves open databases."""
+        while cls.made:
+            cls.made.pop().cache.close()
 
     def counted(self, withholds: Any = lambda _key: False) -> Counters:
         counted = counters.snapshot(self.alias, withholds)

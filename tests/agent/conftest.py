@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from counted import Servers
+from counted import Counted, Servers
 from harness.memcached import start_memcached
 from harness.redis import start_redis
 
@@ -34,6 +34,12 @@ def make_cache(backend: str, location: str | list[str], **params: Any) -> BaseCa
     """Make a cache backend as ``CACHES`` would: ``params`` are the entry's other settings."""
     made: BaseCache = import_string(backend)(location, params)
     return made
+
+
+@pytest.fixture(autouse=True)
+def _counted_caches_are_closed() -> Iterator[None]:
+    yield
+    Counted.close_all()
 
 
 @pytest.fixture(scope="module")

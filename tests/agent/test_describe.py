@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.cache import close_caches
 from django.test import override_settings
 
 from cachecheck.agent import conf, describe
@@ -87,4 +88,5 @@ def test_default_timeout_is_described_whatever_the_backend(backend: str, tmp_pat
     }
     with override_settings(CACHES=caches, CACHECHECK=OPEN):
         described = describe.describe_caches(conf.load(), ("probe",))
+        close_caches()
     assert {each.alias: each.timeout for each in described} == timeouts

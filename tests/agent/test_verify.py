@@ -187,6 +187,7 @@ def test_true_value_is_read_as_the_cache_stores_it(
             for each in (stored, backend.encoded(value))
         }
         assert len(structures) == 1, value
+    cache.close()
 
 
 # --- bounds --------------------------------------------------------------------------------
