@@ -13,6 +13,7 @@ from cachecheck.sums.rows import (
     MAX_NAME_BYTES,
     MAX_NAMES_BYTES,
     ROW_BYTES,
+    WIDE,
     Kept,
     Listed,
     Row,
@@ -94,7 +95,7 @@ class _Part:
 def _looked_at(listed: Listed | Kept) -> tuple[bytes, bytes, array[int]]:
     """Give the first two bytes of all keys, and the lengths of their names."""
     if isinstance(listed, Kept):
-        first, second = (listed.keys[byte::_BITS] for byte in range(2))
+        first, second = (listed.keys[byte::WIDE] for byte in range(2))
         return first, second, turned(array("H", listed.lengths))
     rows = listed.rows
     if len(rows) % ROW_BYTES:

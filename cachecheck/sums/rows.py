@@ -29,7 +29,7 @@ MAX_ROWS = 1_000_000
 
 _ROW = struct.Struct(">7s5sQ")
 KEY_BYTES, _ENTRY_BYTES, _EXPIRY_BYTES = 7, 5, 6
-_WIDE, _LENGTH_BYTES = 8, 2
+WIDE, _LENGTH_BYTES = 8, 2
 MAX_NAME_BYTES = 4 * MAX_KEY_CHARS
 
 LENGTH_BITS = 16
@@ -139,7 +139,7 @@ def turned(numbers: array[int]) -> array[int]:
 
 def _narrowed(column: bytes, width: int) -> bytes:
     """Cut digests to what is kept of each."""
-    return column if width == _WIDE else array("Q", column)[:: width // _WIDE].tobytes()
+    return column if width == WIDE else array("Q", column)[:: width // WIDE].tobytes()
 
 
 def _picked(code: str, column: bytes, places: Sequence[int]) -> bytes:
@@ -155,9 +155,9 @@ def _byte_columns(keys: bytes, entries: bytes, expiries: bytes, lengths: bytes) 
     if max(numbers, default=0) > _LATEST:
         expiries = _big("q", [min(number, _LATEST) for number in numbers])
     return [
-        *(keys[byte::_WIDE] for byte in range(KEY_BYTES)),
-        *(entries[byte::_WIDE] for byte in range(_ENTRY_BYTES)),
-        *(expiries[byte::_WIDE] for byte in range(_WIDE - _EXPIRY_BYTES, _WIDE)),
+        *(keys[byte::WIDE] for byte in range(KEY_BYTES)),
+        *(entries[byte::WIDE] for byte in range(_ENTRY_BYTES)),
+        *(expiries[byte::WIDE] for byte in range(WIDE - _EXPIRY_BYTES, WIDE)),
         *(lengths[byte::_LENGTH_BYTES] for byte in range(_LENGTH_BYTES)),
     ]
 
