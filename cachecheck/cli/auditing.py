@@ -11,7 +11,6 @@ from cachecheck.cli.running import run
 from cachecheck.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from concurrent.futures import Executor
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -24,29 +23,21 @@ _PRELOADED = ("redis", "hiredis", "encodings.idna")  # the last one by every con
 
 
 def observe(
-    setup: Setup,
-    *,
-    resume: Path | None,
-    dask: str | None,
-    shows_progress: bool,
-    needed_next: Sequence[str] = (),
+    setup: Setup, *, resume: Path | None, dask: str | None, shows_progress: bool
 ) -> Observed:
     """Observe the fleet; for ``--all`` with the processes, and the file to resume from, it needs.
 
-    Modules that are ``needed_next`` are loaded while other processes read stores. Raises
-    ``UsageError`` for ``--resume`` and ``--dask`` without what they are for.
+    Raises ``UsageError`` for ``--resume`` and ``--dask`` without what they are for.
     """
     if not setup.options.all:
         _refuse(resume=resume, dask=dask)
         return run(setup, shows_progress=shows_progress)
     with _executor(setup, dask) as heavy:  # forks, so it comes before everything with threads
-        # --help stays quick
-        from cachecheck.cli.resuming import close_ledger, open_ledger  # noqa: PLC0415
-        from cachecheck.coordinator.direct import in_a_thread  # noqa: PLC0415
-        from cachecheck.coordinator.executors import load  # noqa: PLC0415
+        from cachecheck.cli.resuming import (  # noqa: PLC0415  --help stays quick
+            close_ledger,
+            open_ledger,
+        )
 
-        if heavy is not None:
-            in_a_thread(load, needed_next)
         addresses = [_address(target) for target in setup.targets]
         ledger = open_ledger(resume, addresses, setup.options)
         is_finished = False

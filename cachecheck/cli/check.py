@@ -92,13 +92,7 @@ def check(  # noqa: PLR0913  one argument for each option
     if plan:
         _plan(setup, shows_progress=shows_progress)
         return
-    observed = auditing.observe(
-        setup,
-        resume=resume,
-        dask=dask,
-        shows_progress=shows_progress,
-        needed_next=("cachecheck.coordinator.judge", f"cachecheck.reporting.{format_}"),
-    )
+    observed = auditing.observe(setup, resume=resume, dask=dask, shows_progress=shows_progress)
     from cachecheck.coordinator.judge import report_of  # noqa: PLC0415  --help stays quick
 
     report = report_of(observed, setup.options, known)

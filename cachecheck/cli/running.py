@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cachecheck.coordinator.audit import Ledger
     from cachecheck.coordinator.run import Observed, Reads
 
+_NEEDED_NEXT = ("cachecheck.coordinator.judge", "cachecheck.reporting.table")
+
 
 def run(
     setup: Setup,
@@ -22,10 +24,18 @@ def run(
     ledger: Ledger | None = None,
     heavy: Executor | None = None,
 ) -> Observed:
-    """Observe the fleet, reading no more than is said; ``ledger`` and ``heavy`` as there."""
+    """Observe the fleet, reading no more than is said; ``ledger`` and ``heavy`` as there.
+
+    Where other processes read the stores, what a report needs is loaded meanwhile.
+    """
     import asyncio  # noqa: PLC0415  --help stays quick
 
+    from cachecheck.coordinator.direct import in_a_thread  # noqa: PLC0415
+    from cachecheck.coordinator.executors import load  # noqa: PLC0415
     from cachecheck.coordinator.run import observe  # noqa: PLC0415
+
+    if heavy is not None:  # all that this thread imports is imported by now
+        in_a_thread(load, _NEEDED_NEXT)
 
     seen: list[Observed] = []
 
