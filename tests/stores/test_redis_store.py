@@ -13,6 +13,7 @@ from cachecheck.errors import StoreError, StoreUnreachable, StoreUnsupported
 from cachecheck.model import Failed, Missing
 from cachecheck.stores.base import Stored
 from cachecheck.stores.redis import GENTLE_KEYS, RedisStore, our_client
+from harness.process import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,7 +152,8 @@ def test_refused_credentials_are_a_reason_that_does_not_quote_them(
 def test_a_cluster_is_recognised_and_said_not_to_be_read_yet(
     start_redis: Callable[..., RedisServer],
 ) -> None:
-    server = start_redis(extra_args=["--cluster-enabled", "yes"])
+    bus = ("--cluster-port", str(free_port()))
+    server = start_redis(extra_args=["--cluster-enabled", "yes", *bus])
     with store_at(server.url) as store:
         identity, capabilities = store.identity(), store.capabilities()
         with pytest.raises(StoreUnsupported):

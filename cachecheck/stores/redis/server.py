@@ -60,10 +60,7 @@ class Server:
     def pipeline(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands in one go; answers that are errors are given as exceptions."""
         before: tuple[Command, ...] = (NO_TOUCH,) if self.is_left_untouched() else ()
-        packed = b"".join(pack(*map(_bytes, command)) for command in (*before, *commands))
-        with self.translated("reading"), closing(Wire(self.client())) as wire:
-            answers = wire.exchange(packed, len(before) + len(commands), _MOST_BYTES)
-        answers = answers[len(before) :]
+        answers = self._exchange((*before, *commands))[len(before) :]
         found = [
             _is_hit(answer)
             for command, answer in zip(commands, answers, strict=True)
@@ -79,14 +76,19 @@ class Server:
         """
         if self._leaves_recency is None:
             try:
-                self.ask(*NO_TOUCH)
+                (answer,) = self._exchange((NO_TOUCH,))
             except StoreUnreachable:
                 return False
             except StoreError:
                 self._leaves_recency = False
             else:
-                self._leaves_recency = True
+                self._leaves_recency = not isinstance(answer, Exception)
         return self._leaves_recency
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        packed = b"".join(pack(*map(_bytes, command)) for command in commands)
+        with self.translated("reading"), closing(Wire(self.client())) as wire:
+            return wire.exchange(packed, len(commands), _MOST_BYTES)
 
     def ask_expiries_relatively(self) -> None:
         """Note that the server does not know, or forbids, absolute expiries."""
