@@ -82,13 +82,17 @@ class Columns:
                 assert_never(reading)
 
     def extend(
-        self, names: Sequence[bytes], values: Sequence[bytes], expiries_ms: Sequence[int]
+        self,
+        names: Sequence[bytes],
+        values: Sequence[bytes],
+        expiries_ms: Sequence[int],
+        flags: Sequence[int] | None = None,
     ) -> None:
-        """Take whole columns in, of entries without flags."""
+        """Take whole columns in; flags None: all are 0."""
         self.names += names
         self.values += values
         self.expiries_ms += expiries_ms
-        self.flags += [0] * len(names)
+        self.flags += [0] * len(names) if flags is None else flags
         self.value_bytes += sum(map(len, values))
 
     def batch(self, scanned: int, cursor: str | None) -> Batch:

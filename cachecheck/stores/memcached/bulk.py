@@ -41,13 +41,6 @@ class _Held(NamedTuple):
     parts: list[set[bytes]]
 
 
-class _Entry(NamedTuple):
-    name: bytes
-    value: bytes
-    expires_ms: int
-    flags: int
-
-
 class Walk:
     """One walk over servers; ``moved`` is told a server, and the hits and misses we caused it."""
 
@@ -138,64 +131,66 @@ class Walk:
                 self._clock = meta.clock(meta.stats(server))
             for _ in range(_ATTEMPTS):
                 now = self._clock
-                entries, unread = self._read_once(server, keys, now)
+                found = self._read_once(server, keys, names, now)
                 if self._clock == now:
                     break
         except StoreError:
             if not server.is_lost:
                 server.close()  # answers to the rest may still be on their way
             raise
-        columns.unread += unread
-        columns.names += [names[key] for key, _, _, _ in entries]
-        columns.values += [value for _, value, _, _ in entries]
-        columns.expiries_ms += [expires_ms for _, _, expires_ms, _ in entries]
-        columns.flags += [flags for _, _, _, flags in entries]
-        columns.value_bytes += sum(len(value) for _, value, _, _ in entries)
+        columns.unread += found.unread
+        columns.extend(found.names, found.values, found.expiries_ms, found.flags)
 
     def _read_once(
-        self, server: Connection, keys: Sequence[bytes], now: int
-    ) -> tuple[list[_Entry], int]:
+        self, server: Connection, keys: Sequence[bytes], names: Mapping[bytes, bytes], now: int
+    ) -> Columns:
         """Give the entries that are there, and count those that cannot be read."""
-        asked = [meta.get_command(key, _WANTED) for key in keys]
-        server.send(b"".join([*asked, b"stats\r\n"]))
-        entries: list[_Entry] = []
-        unread = 0
+        server.send(meta.get_commands(keys, _WANTED) + b"stats\r\n")
+        found = Columns()
         with server.reading() as received:
-            for key in keys:
-                entry = self._entry(received, server.label, key, now)
-                if isinstance(entry, _Entry):
-                    entries.append(entry)
-                else:
-                    unread += entry
-        self._clock = meta.clock(meta.stats_answer(server))
-        gone = len(keys) - len(entries) - unread
+            self._take(received, server.label, [names[key] for key in keys], now, found)
+        self._clock = meta.clock_answer(server)
+        gone = len(keys) - len(found.names) - found.unread
         self._moved(server.label, len(keys) - gone, gone)
-        return entries, unread
+        return found
 
-    def _entry(self, received: io.BufferedReader, label: str, key: bytes, now: int) -> _Entry | int:
-        """Take one answer in: an entry, 0 where there is none, or 1 where it cannot be read.
+    def _take(
+        self,
+        received: io.BufferedReader,
+        label: str,
+        names: Sequence[bytes],
+        now: int,
+        found: Columns,
+    ) -> None:
+        """Take answers in: entries, or that there is none, or that one cannot be read.
 
         Raises ``ValueError`` for what is no answer, ``ConnectionError`` for one that is cut off.
         """
-        line = received.readline(MAX_LINE_BYTES)
-        kind, *told = line.split()
-        if kind == b"EN":
-            return 0
-        if meta.as_error(line.rstrip(), label) is not None:
-            return 1
-        size, flags, remaining = told[:3]
-        if kind != b"VA" or flags[:1] != b"f" or remaining[:1] != b"t":
-            raise ValueError
-        size_bytes = int(size)
-        if size_bytes > self._max_value_bytes:
-            _skip(received, size_bytes + 2)
-            return 1
-        value = received.read(size_bytes + 2)
-        if len(value) != size_bytes + 2:
-            raise ConnectionError
-        seconds = int(remaining[1:])
-        expires_ms = NEVER if seconds < 0 else (now + seconds) * 1000
-        return _Entry(key, value[:-2], expires_ms, int(flags[1:]))
+        readline, read = received.readline, received.read
+        for name in names:
+            line = readline(MAX_LINE_BYTES)
+            kind, *told = line.split()
+            if kind == b"VA":
+                size, flags, remaining = told[:3]
+                if flags[:1] != b"f" or remaining[:1] != b"t":
+                    raise ValueError
+                size_bytes = int(size)
+                if size_bytes > self._max_value_bytes:
+                    _skip(received, size_bytes + 2)
+                    found.unread += 1
+                    continue
+                value = read(size_bytes + 2)
+                if len(value) != size_bytes + 2:
+                    raise ConnectionError
+                seconds = int(remaining[1:])
+                found.names.append(name)
+                found.values.append(value[:-2])
+                found.expiries_ms.append(NEVER if seconds < 0 else (now + seconds) * 1000)
+                found.flags.append(int(flags[1:]))
+            elif meta.as_error(line.rstrip(), label) is not None:
+                found.unread += 1
+            elif kind != b"EN":
+                raise ValueError
 
 
 def _skip(received: io.BufferedReader, left: int) -> None:

@@ -153,12 +153,13 @@ def parts(
 ) -> list[set[bytes]]:
     """List the keys of so many parts of a class, from the position on, as ``keys`` does."""
     found: list[set[bytes]] = [set() for _ in range(count)]
+    first, all_parts = position.part, position.parts
     until = time.thread_time() + MAX_PARSING_SECONDS
     for some_keys in (run for packed in dumps for run in _runs_of_keys(packed.lines)):
-        for key in some_keys:
-            part = crc32(key) % position.parts - position.part
+        for key, name in zip(some_keys, _decoded(some_keys), strict=True):
+            part = crc32(key) % all_parts - first
             if 0 <= part < count:
-                found[part].add(unquote_to_bytes(key) if b"%" in key else key)
+                found[part].add(name)
         pace()
         if time.thread_time() > until:
             raise _too_many(connection)
@@ -249,6 +250,15 @@ def _runs_of_keys(packed: bytes) -> Iterator[list[bytes]]:
         keys_of_block = _KEY.findall(block, 0, end)
         for first in range(0, len(keys_of_block), _KEYS_BETWEEN_PACES):
             yield keys_of_block[first : first + _KEYS_BETWEEN_PACES]
+
+
+def _decoded(keys: list[bytes]) -> list[bytes]:
+    """Decode keys all at once; none has a space, unless it was encoded."""
+    joined = b" ".join(keys)
+    if b"%" not in joined:
+        return keys
+    names = unquote_to_bytes(joined).split(b" ")
+    return names if len(names) == len(keys) else list(map(unquote_to_bytes, keys))
 
 
 def _too_many(connection: Connection) -> StoreError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cachecheck.errors import StoreError, StoreUnsupported
 from cachecheck.model import Failed, Missing
 from cachecheck.stores.base import Stored, Weight
+from cachecheck.stores.memcached.connection import MAX_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ OLDEST_VERSION = (1, 6, 0)
 _TO_ENCODE = re.compile(rb"[\x00-\x20\x7f]")
 _TOLD = re.compile(rb"HD((?: [a-zA-Z][!-~]*)*)")
 _VALUE = re.compile(rb"VA ([0-9]{1,10})((?: [a-zA-Z][!-~]*)*)")
+_STAT_TIME = b"STAT time "
 _ERRORS = (b"ERROR", b"CLIENT_ERROR", b"SERVER_ERROR")
 
 
@@ -70,10 +72,9 @@ def read(
 
 def weigh(connection: Connection, keys: Sequence[bytes]) -> list[Weight | None]:
     """Ask for sizes and expiries of entries, to the second, and not for their values."""
-    asked = b"".join(get_command(key, b"s t u") for key in keys)
     try:
-        connection.send(b"stats\r\n" + asked)
-        now = clock(stats_answer(connection))
+        connection.send(b"stats\r\n" + get_commands(keys, b"s t u"))
+        now = clock_answer(connection)
         return [_weight_answer(connection, now) for _ in keys]
     except StoreError:
         if not connection.is_lost:
@@ -126,11 +127,10 @@ def as_error(line: bytes, label: str) -> StoreError | None:
 def _read_once(
     connection: Connection, keys: Sequence[bytes], max_value_bytes: int
 ) -> tuple[list[RawReading], bool]:
-    asked = b"".join(get_command(key) for key in keys)
-    connection.send(b"stats\r\n" + asked + b"stats\r\n")
-    now = clock(stats_answer(connection))
+    connection.send(b"stats\r\n" + get_commands(keys, b"v f t c u") + b"stats\r\n")
+    now = clock_answer(connection)
     readings = [_get_answer(connection, now, max_value_bytes) for _ in keys]
-    return readings, clock(stats_answer(connection)) == now
+    return readings, clock_answer(connection) == now
 
 
 def stats_answer(connection: Connection) -> dict[str, str]:
@@ -150,8 +150,36 @@ def stats_answer(connection: Connection) -> dict[str, str]:
     return told
 
 
-def get_command(key: bytes, wanted: bytes = b"v f t c u") -> bytes:
-    """Give the command that reads a key without leaving a trace."""
+def clock_answer(connection: Connection) -> int:
+    """Take in the answer to ``stats``, a hundred lines, for the server's clock alone."""
+    told: dict[str, str] = {}
+    with connection.reading() as received:
+        for _ in range(MAX_STATISTICS):
+            line = received.readline(MAX_LINE_BYTES)
+            if line.startswith(_STAT_TIME):
+                told["time"] = line[len(_STAT_TIME) :].decode(errors="replace")
+            elif line == b"END\r\n":
+                return clock(told)
+            elif not line.startswith(b"STAT "):
+                raise _failure(line, connection.label)
+        raise ValueError
+
+
+def _failure(line: bytes, label: str) -> Exception:
+    if not line:
+        return ConnectionError()
+    return as_error(line.rstrip(), label) or ValueError()
+
+
+def get_commands(keys: Sequence[bytes], wanted: bytes) -> bytes:
+    """Give the commands that read keys without leaving a trace."""
+    if _TO_ENCODE.search(b"".join(keys)):
+        return b"".join(_get_command(key, wanted) for key in keys)
+    end = b" %s\r\n" % wanted
+    return b"".join((b"mg ", (end + b"mg ").join(keys), end)) if keys else b""
+
+
+def _get_command(key: bytes, wanted: bytes) -> bytes:
     if _TO_ENCODE.search(key):
         return b"mg %s %s b\r\n" % (b64encode(key), wanted)
     return b"mg %s %s\r\n" % (key, wanted)
