@@ -325,10 +325,13 @@ def test_rows_of_some_buckets_are_those_and_no_others(
 
 
 def test_an_expiry_that_is_later_than_fits_is_the_latest_and_never_stays_never() -> None:
-    summer = summed([one(b"a", expiry=2**47), one(b"b", expiry=2**47 - 1), one(b"c", expiry=NEVER)])
+    latest = 2**47 - 1
+    expiries = (latest + 1, latest, NEVER, 2**63, 10**21)
+    summer = summed([one(b"%d" % number, expiry=each) for number, each in enumerate(expiries)])
     for listed in (summer.listed(), summer.kept()):
         assert listed is not None
-        assert [row.expires_ms for row in rows_of(listed)] == [2**47 - 1, 2**47 - 1, None]
+        found = [row.expires_ms for row in rows_of(listed)]
+        assert found == [latest, latest, None, latest, latest]
 
 
 def test_an_entry_is_digested_otherwise_than_where_it_is_read_by_itself() -> None:

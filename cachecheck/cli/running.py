@@ -34,7 +34,7 @@ def run(
     from cachecheck.coordinator.executors import load  # noqa: PLC0415
     from cachecheck.coordinator.run import observe  # noqa: PLC0415
 
-    if heavy is not None:  # all that this thread imports is imported by now
+    if heavy is not None:  # what this thread needs as well is imported by now
         in_a_thread(load, _NEEDED_NEXT)
 
     seen: list[Observed] = []

@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -23,7 +24,7 @@ from cachecheck.stores.direct import answer, members
 from cachecheck.wire import Collect, Refused, Survey
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from concurrent.futures import Executor
 
     from cachecheck.coordinator.deadline import Deadline
@@ -118,25 +119,22 @@ class Stores:
         async with self._slots:
             patience = SLICE_SECONDS + self._timeout_seconds + GRACE_SECONDS
             seconds = min(patience, self._deadline.remaining_seconds)
-            return await _in_time(in_a_thread(work, *arguments), seconds)
+            with _translated():
+                return await _in_time(in_a_thread(work, *arguments), seconds)
 
     async def _run_in_pool(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run work where the heavy work is done; how long it waits there is no fault of it."""
         if self._heavy is None:
             raise AssertionError("there is no such pool")
         try:
-            future = self._heavy.submit(work, *arguments)
-            return await _in_time(future, self._deadline.remaining_seconds)
-        except StoreError:
-            raise
+            with _translated():
+                future = self._heavy.submit(work, *arguments)
+                return await _in_time(future, self._deadline.remaining_seconds)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             raise StoreError("where it was read, the work was given up") from None
-        except Exception as exc:
-            log.warning("the work on a store failed where it was done", exc_info=exc)
-            raise StoreError(f"the work failed where it was done: {type(exc).__name__}") from exc
 
 
 class DirectNode:
@@ -160,6 +158,18 @@ class DirectNode:
             # a refusal of the store's own, as a worker would give it
             outcome = msgspec.structs.replace(outcome, worker=self._spec.name)
         return dict.fromkeys(wanted, outcome)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Have whatever fails over one store cost that store only."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as exc:
+        log.warning("the work on a store failed where it was done", exc_info=exc)
+        raise StoreError(f"the work failed where it was done: {type(exc).__name__}") from exc
 
 
 async def _in_time(future: Future[T], seconds: float) -> T:

@@ -1,7 +1,7 @@
 """Rows: entries that are listed one by one, 20 bytes each, with the names of their keys.
 
-Where they cross no network they are kept column by column, and only those that are wanted are ever
-put together.
+Those of a store that is read directly are kept column by column, and only what is wanted of them is
+ever put together.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Listed(Value, frozen=True, kw_only=True):
 
 
 class Kept(Value, frozen=True, kw_only=True):
-    """All entries of a page, for whoever reads them where they are: column after column.
+    """All entries of a page of a store that is read directly, column after column.
 
     Digests of keys and of entries have 8 bytes each, expiries 8 (-1: never), the lengths of names
     2, the first byte first; ``names`` are not compressed.
@@ -91,11 +91,16 @@ class Packing:
         self._parts: list[tuple[bytes, bytes, bytes, bytes, bytes]] = []
 
     def add(self, terms: Terms, expiries_ms: Sequence[int], names: Sequence[bytes]) -> None:
-        """Add entries; names are at most 65,535 bytes long (``ValueError``)."""
+        """Add entries; names are at most 65,535 bytes long (``ValueError``).
+
+        What expires later than a row can tell expires at the latest that it can.
+        """
         try:
             lengths = _big("H", list(map(len, names)))
         except OverflowError as exc:
             raise ValueError("a name that is too long for a row") from exc
+        if max(expiries_ms, default=0) > _LATEST:
+            expiries_ms = [min(expiry, _LATEST) for expiry in expiries_ms]
         keys, entries = (_narrowed(column, terms.width) for column in terms.packed())
         joined = b"".join(names)
         self.names_bytes += len(joined)
@@ -147,13 +152,7 @@ def _picked(code: str, column: bytes, places: Sequence[int]) -> bytes:
 
 
 def _byte_columns(keys: bytes, entries: bytes, expiries: bytes, lengths: bytes) -> list[bytes]:
-    """Give the first bytes of all rows, the second bytes, and so on.
-
-    Of expiries six bytes are told: -1 is all ones, and what is later than fits is the latest.
-    """
-    numbers = turned(array("q", expiries))
-    if max(numbers, default=0) > _LATEST:
-        expiries = _big("q", [min(number, _LATEST) for number in numbers])
+    """Give the first bytes of all rows, the second bytes, and so on."""
     return [
         *(keys[byte::WIDE] for byte in range(KEY_BYTES)),
         *(entries[byte::WIDE] for byte in range(_ENTRY_BYTES)),

@@ -21,14 +21,15 @@ from cachecheck.coordinator.stores import map_stores, needs_witnesses
 from cachecheck.coordinator.units import is_apart, units_of
 from cachecheck.coordinator.views import Cohort, SeenView, cohorts, seen_views, set_apart
 from cachecheck.errors import UsageError
-from cachecheck.model import Namespace, Present, StoreIdentity
+from cachecheck.model import Key, Namespace, Present, StoreIdentity
 from cachecheck.rules import backend, fleet, hit_ratio, namespace, ttl
 from cachecheck.rules.observations import Fleet, ObservedNode
 from cachecheck.stores.direct import parse_store
-from cachecheck.wire import Describe
+from cachecheck.wire import Describe, Read
 from harness.process import LOOPBACK, free_port
 from observed import NOW, cache, web
 from observed import namespace as namespace_of
+from relaying import relay
 
 if TYPE_CHECKING:
     from harness.redis import RedisServer
@@ -353,6 +354,20 @@ def test_a_store_that_is_not_there_is_tried_again_and_then_said_so() -> None:
     outcome = asyncio.run(stores().ask(missing, Describe(run="a-run", probe_keys=("k",))))
     assert isinstance(outcome, NoAnswer)
     assert (outcome.state, outcome.is_worth_retrying) == ("unreachable", True)
+
+
+def test_a_server_that_answers_what_makes_no_sense_costs_nothing_but_itself(
+    redis_server: RedisServer,
+) -> None:
+    with redis_server.client() as client:
+        client.set("key", b"x" * 77_777)
+    request = Read(run="a-run", cache="default", seed="00" * 16, keys=(Key(name="key"),))
+    with relay(redis_server.port, (b":77777", b"$1\r\nx")) as (port, _):
+        spec = parse_store(f"redis://127.0.0.1:{port}")
+        outcome = asyncio.run(stores().ask(spec, request))
+    assert isinstance(outcome, NoAnswer)
+    assert outcome.state == "failed"
+    assert "TypeError" in outcome.detail
 
 
 def test_nothing_is_asked_after_the_deadline() -> None:

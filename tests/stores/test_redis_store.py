@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import socket
-import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +12,7 @@ from cachecheck.model import Failed, Missing
 from cachecheck.stores.base import Stored
 from cachecheck.stores.redis import GENTLE_KEYS, RedisStore, our_client
 from harness.process import free_port
+from relaying import relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -473,45 +472,13 @@ def test_invalid_parameters_are_a_reason_that_does_not_quote_them() -> None:
     assert identity.reason == "its parameters are not valid"
 
 
-@contextmanager
-def relay(port: int, replaced: tuple[bytes, bytes]) -> Iterator[tuple[int, bytearray]]:
-    """Relay to a server, changing one answer of it; gives the port and what clients sent."""
-    sent = bytearray()
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source: socket.socket, sink: socket.socket, *, is_answer: bool) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                if is_answer:
-                    data = _changed(data, replaced)
-                else:
-                    sent.extend(data)
-                sink.sendall(data)
-
-    def serve() -> None:
-        inner, _ = listener.accept()
-        with inner, socket.create_connection(("127.0.0.1", port)) as outer:
-            asking = threading.Thread(target=pump, args=(inner, outer), kwargs={"is_answer": False})
-            answering = threading.Thread(
-                target=pump, args=(outer, inner), kwargs={"is_answer": True}
-            )
-            asking.start()
-            answering.start()
-            asking.join()
-            outer.shutdown(socket.SHUT_RDWR)
-            answering.join()
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with listener:
-        yield listener.getsockname()[1], sent
-        thread.join()
-
-
-def _changed(data: bytes, replaced: tuple[bytes, bytes]) -> bytes:
-    old, new = replaced
-    start = data.find(old)
-    if start < 0:
-        return data
-    end = data.index(b"\r\n", start)
-    return data[:start] + new + data[end:]
+def test_more_answers_than_were_asked_for_are_no_readings(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        client.set("key", b"x" * 77_777)
+    twice = (b":77777", b":77777\r\n:77777")
+    with (
+        relay(redis_server.port, twice) as (port, _),
+        store_at(f"redis://127.0.0.1:{port}") as store,
+    ):
+        reading = read_one(store, "key")
+    assert reading == Failed(reason="error", detail="the server answers more than it was asked for")

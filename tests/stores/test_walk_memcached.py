@@ -13,6 +13,7 @@ from cachecheck.errors import StoreError, StoreUnreachable
 from cachecheck.stores.memcached import Endpoint, MemcachedStore, bulk, dump
 from cachecheck.sums import NEVER
 from harness.process import wait_until
+from relaying import relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -245,6 +246,20 @@ def test_a_server_that_dies_in_the_middle_ends_the_walk(
         memcached_server.stop()
         with pytest.raises(StoreUnreachable):
             next(batches)
+
+
+@pytest.mark.parametrize("answer", [b"VA -3 f0 t-1", b"VA 6 f-1 t-1", b"VA 6 f4294967296 t-1"])
+def test_an_answer_that_cannot_be_ends_the_walk(
+    memcached_server: MemcachedServer, answer: bytes
+) -> None:
+    put(memcached_server, {b"key": b"value!"})
+    with relay(memcached_server.port, (b"VA 6 f", answer)) as (port, _):
+        asked = Endpoint(label="one", host="127.0.0.1", port=port)
+        with (
+            closing(MemcachedStore([asked], lambda _key: "one")) as store,
+            pytest.raises(StoreError, match="does not answer as memcached does"),
+        ):
+            list(store.walk(None, all_of_them, always))
 
 
 def test_a_foreign_cursor_is_refused(memcached_server: MemcachedServer) -> None:

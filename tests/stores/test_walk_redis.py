@@ -17,6 +17,7 @@ from cachecheck.stores.redis import RedisStore, bulk, our_client
 from cachecheck.stores.redis.tempo import FEWEST_KEYS, FIRST_KEYS, MOST_KEYS, Tempo
 from cachecheck.stores.redis.wire import pack_pairs
 from cachecheck.sums import NEVER
+from relaying import relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -231,6 +232,18 @@ def test_a_server_that_dies_in_the_middle_ends_the_walk(redis_server: RedisServe
         redis_server.stop()
         with pytest.raises(StoreUnreachable):
             next(batches)
+
+
+def test_more_answers_than_were_asked_for_end_the_walk(redis_server: RedisServer) -> None:
+    with redis_server.client() as client:
+        client.set("key", b"x" * 77_777)
+    one_more = (b"$77777", b":1\r\n$77777")
+    with (
+        relay(redis_server.port, one_more) as (port, _),
+        store_at(f"redis://127.0.0.1:{port}") as store,
+        pytest.raises(StoreError, match="more than it was asked for"),
+    ):
+        walk(store)
 
 
 def test_a_foreign_cursor_is_refused(redis_server: RedisServer) -> None:

@@ -97,13 +97,15 @@ class Auditor:
     async def audit(self, units: Sequence[Unit]) -> Audit:
         """Audit units of distinct stores, two at least."""
         summed = await self._sum(self._walks(units, SHARE_FOR_SUMS))
-        if self._summing.by == "plain-hashes" and not _are_rows_there(summed):
+        if self._summing.by == "plain-hashes" and not _are_rows_there(_whole(summed)):
             # a store outgrew its description; plain hashes tell no expiries apart without rows
-            self._summing = msgspec.structs.replace(self._summing, by="hashes")
+            self._summing = msgspec.structs.replace(
+                self._summing, by="hashes", horizon=self._horizon()
+            )
             self._ledger.note_summing(_name_of(self._cohort), self._summing)
             summed = await self._sum(self._walks(units, SHARE_FOR_SUMS))
         surveys = tuple((unit, _surveyance(sums)) for unit, sums in summed.items())
-        whole = {unit: sums for unit, sums in summed.items() if sums.failure is None}
+        whole = _whole(summed)
         if len(whole) < SEVERAL:
             return Audit(surveys=surveys, is_whole=False)
         are_listed = _are_rows_there(whole)
@@ -252,6 +254,10 @@ def _are_rows_kept(cache: CacheDescription) -> bool:
     """Whether a store is small enough for all its rows to come along with its sums."""
     entries = cache.capabilities.entries
     return entries is not None and entries <= MOST_KEPT_ROWS
+
+
+def _whole(summed: Mapping[Unit, StoreSums]) -> dict[Unit, StoreSums]:
+    return {unit: sums for unit, sums in summed.items() if sums.failure is None}
 
 
 def _are_rows_there(summed: Mapping[Unit, StoreSums]) -> bool:

@@ -78,7 +78,7 @@ class Ledger:
         return self._save is not None
 
     def note_summing(self, cohort: str, summing: Summing) -> None:
-        """Note how a cohort is summed, and forget its stores that were summed otherwise.
+        """Note how a cohort is summed, and forget the sums of its stores so far.
 
         Their names begin with that of the cohort and a bar.
         """

@@ -117,7 +117,7 @@ def _sampled(  # noqa: PLR0913, PLR0917  what is asked, and what it is taken int
 
 
 class _Taking:
-    """Takes a page's entries in, and ends the page where their names become too many."""
+    """Takes a page's entries in, and ends the page where the names of its rows become too many."""
 
     def __init__(
         self,

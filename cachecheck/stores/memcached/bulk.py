@@ -30,6 +30,7 @@ _MOST_BYTES = 4 << 20
 _ASKED_BYTES = 16 << 10  # what both sides' sockets hold while neither reads
 _COMMAND_BYTES = 24
 _ATTEMPTS = 3
+_MOST_FLAGS = (1 << 32) - 1
 _WANTED = b"v f t u"
 
 
@@ -169,12 +170,16 @@ class Walk:
         readline, read = received.readline, received.read
         for name in names:
             line = readline(MAX_LINE_BYTES)
+            if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
+                raise ConnectionError
             kind, *told = line.split()
             if kind == b"VA":
                 size, flags, remaining = told[:3]
                 if flags[:1] != b"f" or remaining[:1] != b"t":
                     raise ValueError
-                size_bytes = int(size)
+                size_bytes, own_flags, seconds = int(size), int(flags[1:]), int(remaining[1:])
+                if size_bytes < 0 or not 0 <= own_flags <= _MOST_FLAGS:
+                    raise ValueError
                 if size_bytes > self._max_value_bytes:
                     _skip(received, size_bytes + 2)
                     found.unread += 1
@@ -182,11 +187,10 @@ class Walk:
                 value = read(size_bytes + 2)
                 if len(value) != size_bytes + 2:
                     raise ConnectionError
-                seconds = int(remaining[1:])
                 found.names.append(name)
                 found.values.append(value[:-2])
                 found.expiries_ms.append(NEVER if seconds < 0 else (now + seconds) * 1000)
-                found.flags.append(int(flags[1:]))
+                found.flags.append(own_flags)
             elif meta.as_error(line.rstrip(), label) is not None:
                 found.unread += 1
             elif kind != b"EN":

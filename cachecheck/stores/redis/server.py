@@ -109,6 +109,8 @@ class Server:
             yield
         except foreign_exceptions() as exc:
             raise self._noted(translate(exc, command)) from None  # its text may quote what was sent
+        except MemoryError:  # hiredis, of an answer that claims to have a thousand million parts
+            raise StoreError("it answers what there is no memory for") from None
         except (TypeError, ValueError):  # redis-py makes connections of them when they are needed
             raise StoreError("its parameters are not valid") from None
 
