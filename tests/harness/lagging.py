@@ -41,6 +41,8 @@ class LaggingLink:
                 far = socket.create_connection((LOOPBACK, self._behind))
             except OSError:
                 return
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # late by so much alone
             self._open += [near, far]
             late: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
             for work, arguments in (

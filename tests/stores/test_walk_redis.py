@@ -17,6 +17,7 @@ from cachecheck.stores.redis import RedisStore, bulk, our_client
 from cachecheck.stores.redis.tempo import FEWEST_KEYS, FIRST_KEYS, MOST_KEYS, Tempo
 from cachecheck.stores.redis.wire import pack_pairs
 from cachecheck.sums import NEVER
+from harness.lagging import LaggingLink
 from relaying import relay
 
 if TYPE_CHECKING:
@@ -363,6 +364,20 @@ def test_rounds_over_very_few_keys_are_no_reason_to_pause() -> None:
     tempo = Tempo()
     tempo.took(0.001, 2000, 100)
     assert [tempo.took(0.05, 3, 100) for _ in range(5)] == [0] * 5
+
+
+def test_a_server_that_is_far_away_is_asked_for_many_keys_at_once(
+    redis_server: RedisServer,
+) -> None:
+    with redis_server.client() as client:
+        client.mset({f"item-{number}": "value" for number in range(5000)})
+    with (
+        LaggingLink(redis_server.port, 0.03) as link,
+        store_at(f"redis://127.0.0.1:{link.port}") as store,
+    ):
+        batches = walk(store)
+    assert sum(batch.scanned for batch in batches) == 5000
+    assert len(batches) < 20
 
 
 def test_a_walk_pauses_between_batches_only(redis_server: RedisServer) -> None:

@@ -12,6 +12,7 @@ Answers are checked column by column, and key by key only where something is out
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ class Walk:
         self._choose = choose
         self._pace = pace
         self._tempo = tempo
+        self._way_seconds = math.inf  # there and back: what the quickest exchange took
         self._held: dict[bytes, bytes | None] = {}
         self._gives_pieces = True
 
@@ -107,7 +109,10 @@ class Walk:
             self._held |= {key: names.get(key) for key in keys}
             return None, 0.0
         columns.foreign += len(found) - len(keys)
-        pause = self._tempo.took(max(seconds, scanned - started), len(found), columns.value_bytes)
+        exchanges = [scanned - started, seconds] if names else [scanned - started]
+        self._way_seconds = min(self._way_seconds, *exchanges)
+        work_seconds = max(exchanges) - self._way_seconds
+        pause = self._tempo.took(work_seconds, len(found), columns.value_bytes)
         return columns.batch(len(found), str(following) if following else None), pause
 
     def _scan(self, position: int) -> tuple[int, Sequence[bytes]]:

@@ -28,7 +28,10 @@ class Tempo:
         self._slow_rounds = 0
 
     def took(self, seconds: float, keys: int, value_bytes: int) -> float:
-        """Note what one round over so many keys took; give the seconds to pause before the next."""
+        """Note what one round over so many keys took; give the seconds to pause before the next.
+
+        ``seconds`` are those of the server: what the way there and back takes is no work of its.
+        """
         if seconds > TARGET_SECONDS:
             self.keys = max(min(FEWEST_KEYS, self.keys), self.keys // 2)
         elif seconds < TARGET_SECONDS / 2:
